@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file config.h
+ * Options and counters of the process. Thread-safe.
+ *
+ * The environment variable TM_CONF sets options at the start: TM_CONF=mode:write-through,max_retries:16. What it says wrongly
+ * is ignored and reported by tm_config_error(). `TM_CONF=verbose` prints the table below to standard error at the first transaction.
+ *
+ * | option        | default     | values                              | meaning |
+ * | ---           | ---         | ---                                 | --- |
+ * | mode          | write-back  | write-back, write-through           | where new values wait, unless the transaction says |
+ * | contention    | backoff     | suicide, delay, backoff, timestamp  | who gives way when two transactions meet |
+ * | max_retries   | 100         | 0 ... 1000000                       | restarts before a transaction runs alone |
+ * | spin          | 100         | 0 ... 1000000                       | looks at something held before the processor is given away |
+ * | wait          | 1000        | 0 ... 1000000                       | looks at an orec that another holds before giving up |
+ * | quiescence    | on          | on, off                             | writers wait until nobody sees the old state (safe privatization) |
+ * | orecs         | 20          | 0 ... 28                            | log2 of the number of orecs; before the first transaction |
+ * | clock_bits    | 60          | 4 ... 60                            | width of the version clock; before the first transaction |
+ * | verbose       | off         | on, off                             | print this table at the first transaction |
+ */
+#ifndef TM_CONFIG_H
+#define TM_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <tm/control.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Set an option for the transactions that begin from now on. Returns 0; ENOENT: no such option; EINVAL: not one of its values;
+ * EBUSY: to be set before the first transaction of the process.
+ */
+int tm_config_set(const char *name, const char *value);
+/** Write an option's value, or of `heap` and `version`, as a string into buf. Returns its length, as snprintf(3) does; -1: no such option. */
+int tm_config_get(const char *name, char *buf, size_t size);
+/** What was wrong in TM_CONF: one sentence, or NULL. A static string. */
+const char *tm_config_error(void);
+
+/** Counts since the start of the process, over all threads. */
+typedef struct tm_stats {
+    uint64_t commits;                   /**< committed outermost transactions */
+    uint64_t read_only;                 /**< of these, without a write */
+    uint64_t serial;                    /**< of these, that ran alone (irrevocable, or after max_retries) */
+    uint64_t aborts[TM_ABORT_REASONS];  /**< rolled back attempts, by tm_abort_reason */
+    uint64_t extensions;                /**< snapshots moved up */
+    uint64_t waits;                     /**< commits that had to wait for an older transaction */
+    uint64_t max_attempts;              /**< most attempts that one transaction needed */
+} tm_stats;
+
+/** Sum the counters of all threads into `*stats`. Those of running threads may lag behind. */
+void tm_stats_get(tm_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

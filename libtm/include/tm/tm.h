@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file tm.h
+ * libtm: software transactional memory, in C11. This is the one header to include; what C++ adds is in tm/tm.hpp.
+ *
+ * | header       | holds |
+ * | ---          | --- |
+ * | tm/control.h | tm_begin, tm_commit, tm_end; restart, abort, errors, attributes |
+ * | tm/access.h  | tm_load, tm_store, any number of bytes, privatization |
+ * | tm/memory.h  | tm_malloc, tm_free and the like |
+ * | tm/action.h  | the action log: tm_log |
+ * | tm/config.h  | options, counters |
+ *
+ * @section caveats Caveats
+ * - Data that transactions share is accessed by transactional loads and stores only, while it is shared. Memory that a committed
+ *   transaction has made private (unlinked, or marked as taken) may be used plainly at once; so may memory that is not yet published.
+ * - A block may run several times: what it does beside transactional accesses must bear that, or go through the action log.
+ * - Do not leave a C block by return, goto, break or continue. A transaction left so, or by longjmp(), holds its data until the
+ *   thread begins its next one or exits; tm_longjmp() and tm_abandon() end it at once.
+ * - Signal handlers must not use transactions of the thread they interrupt.
+ * - After fork() in a program with several threads the child may only exec() or _exit(): others' transactions are frozen in it.
+ */
+#ifndef TM_TM_H
+#define TM_TM_H
+
+#include <tm/access.h>
+#include <tm/action.h>
+#include <tm/config.h>
+#include <tm/context.h>
+#include <tm/control.h>
+#include <tm/memory.h>
+
+#define TM_VERSION_MAJOR 1
+#define TM_VERSION_MINOR 0
+#define TM_VERSION "1.0"
+
+#endif
