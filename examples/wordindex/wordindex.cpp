@@ -196,8 +196,11 @@ template <class Index> void print_top(Index &index, std::size_t how_many)
     std::sort(lines.begin(), lines.end(),
               [](const line &a, const line &b) { return a.count != b.count ? a.count > b.count : a.text < b.text; });
     lines.resize(std::min(how_many, lines.size()));
-    for (const line &l : lines)
-        std::printf("%9" PRIu64 " %7" PRIu64 " %.*s\n", l.count, l.files, static_cast<int>(l.text.size()), l.text.data());
+    for (const line &l : lines) {
+        std::printf("%9" PRIu64 " %7" PRIu64 " ", l.count, l.files);
+        std::fwrite(l.text.data(), 1, l.text.size(), stdout);
+        std::putchar('\n');
+    }
 }
 
 template <class Exclusive> int index_files(const options &options, Exclusive &&exclusive)
