@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file driver.hpp
+ * How it is measured: a window of time in which the threads of one benchmark do one workload's operations as fast as they can.
+ *
+ * A fixed time, and not a fixed number of operations, so that all threads compete to the end and a slow one can be told from
+ * a fast one. The rates are those of Google Benchmark: items per second of real time, over all threads.
+ */
+#ifndef BENCH_DRIVER_HPP
+#define BENCH_DRIVER_HPP
+
+#include "workloads.hpp"
+#include <algorithm>
+#include <atomic>
+#include <benchmark/benchmark.h>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+using nanoseconds = std::int64_t;
+
+/** One benchmark: a workload under a synchronisation, for some number of threads. */
+struct subject {
+    std::string workload;
+    std::string variant;
+    int threads;
+    std::function<void(benchmark::State &)> run;
+};
+
+/** The length of a window; main() sets it. */
+extern nanoseconds window;
+/** Whether some workload found its data damaged. */
+extern bool damaged;
+
+/** Counters of the synchronisation, if it has any, that are reported per operation. */
+struct tally {
+    double aborts = 0;
+    double waits = 0;
+};
+
+inline nanoseconds now()
+{
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/** What the threads of one window share. */
+template <class Workload> struct arena {
+    static constexpr int most_threads = 64;
+    struct alignas(64) score {
+        std::int64_t operations = 0;
+        std::int64_t total = 0;
+    };
+
+    explicit arena(const typename Workload::parameters &parameters) : workload(parameters) {}
+
+    Workload workload;
+    alignas(64) std::atomic<nanoseconds> begin{0};
+    score scores[most_threads];
+};
+
+/** Run batches of operations until `end`; returns when it really ended. Batches grow until they dwarf the look at the clock. */
+template <class Sync, class Workload, class Score>
+nanoseconds play_until(nanoseconds end, Workload &workload, player &who, int &batch, Score &score)
+{
+    constexpr nanoseconds enough = 20'000;
+    nanoseconds last = now();
+    while (last < end) {
+        std::int64_t total = 0;
+        for (int i = 0; i < batch; ++i) {
+            const auto args = workload.draw(who);
+            total += Sync::run([&workload, args] { return workload.apply(args); });
+        }
+        score.operations += batch;
+        score.total += total;
+        const nanoseconds time = now();
+        if (time - last < enough / 2) batch *= 2;
+        last = time;
+    }
+    return last;
+}
+
+template <class Sync, class Workload>
+void measure(benchmark::State &state, const typename Workload::parameters &parameters)
+{
+    using Arena = arena<Workload>;
+    static std::unique_ptr<Arena> shared;
+    static tally before;
+    const int thread = state.thread_index();
+    if (thread == 0) {
+        shared = std::make_unique<Arena>(parameters);
+        before = Sync::count();
+    }
+    for (auto _ : state) {
+        Arena &arena = *shared;
+        const nanoseconds length = window * std::max(1, state.threads() / 2);
+        const nanoseconds warm = length / 8;
+        nanoseconds begin = 0;
+        const nanoseconds proposed = now() + warm;
+        if (arena.begin.compare_exchange_strong(begin, proposed)) begin = proposed;
+        player who(thread);
+        int batch = 1;
+        typename Arena::score warmed;
+        play_until<Sync>(begin, arena.workload, who, batch, warmed);
+        typename Arena::score measured;
+        const nanoseconds end = play_until<Sync>(begin + length, arena.workload, who, batch, measured);
+        state.SetIterationTime(static_cast<double>(std::max(end - begin, length)) * 1e-9);
+        state.SetItemsProcessed(measured.operations);
+        arena.scores[thread] = {measured.operations, warmed.total + measured.total};
+    }
+    // The end of the loop is a barrier of Google Benchmark's.
+    if (thread == 0) {
+        std::int64_t total = 0, operations = 0, slowest = INT64_MAX, fastest = 0;
+        for (int i = 0; i < state.threads(); ++i) {
+            const auto &score = shared->scores[i];
+            total += score.total;
+            operations += score.operations;
+            slowest = std::min(slowest, score.operations);
+            fastest = std::max(fastest, score.operations);
+        }
+        const tally after = Sync::count();
+        const auto per_operation = [&](double count) { return count / static_cast<double>(std::max<std::int64_t>(operations, 1)); };
+        state.counters["slowest"] = static_cast<double>(slowest);
+        state.counters["fastest"] = static_cast<double>(fastest);
+        state.counters["aborts"] = per_operation(after.aborts - before.aborts);
+        state.counters["waits"] = per_operation(after.waits - before.waits);
+        if (!shared->workload.intact(total)) {
+            damaged = true;
+            state.SkipWithError("the data are not what the operations should have made of them");
+        }
+        shared.reset();
+    }
+}
+
+/** All subjects of one synchronisation are added through this: see suite.hpp. */
+class catalogue {
+public:
+    template <class Sync, class Workload>
+    void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters)
+    {
+        for (const int threads : threads_)
+            if (threads == 1 || Sync::concurrent)
+                subjects.push_back({workload, variant, threads,
+                                    [parameters](benchmark::State &state) { measure<Sync, Workload>(state, parameters); }});
+    }
+
+    explicit catalogue(std::vector<int> threads) : threads_(std::move(threads)) {}
+
+    std::vector<subject> subjects;
+
+private:
+    std::vector<int> threads_;
+};
+
+} // namespace bench
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file libtm.cpp
+ * libtm: write-back and write-through by the transaction's attributes, both through the block of C and through that of C++.
+ */
+#include "suite.hpp"
+#include <tm/tm.hpp>
+
+namespace bench {
+namespace {
+
+tally count_aborts()
+{
+    tm_stats stats;
+    tm_stats_get(&stats);
+    tally sum;
+    for (const auto aborts : stats.aborts) sum.aborts += static_cast<double>(aborts);
+    sum.waits = static_cast<double>(stats.waits);
+    return sum;
+}
+
+template <tm_mode Mode, unsigned Flags> constexpr tm_attr attributes{Flags, Mode, 0, TM_DURABILITY_DEFAULT, 0, nullptr, {}};
+
+/** tm_begin ... tm_commit */
+template <tm_mode Mode, unsigned Flags = 0> struct block {
+    using access = structures::transactional;
+    static constexpr bool concurrent = true;
+    template <class Body> static std::int64_t run(Body body)
+    {
+        tm_save std::int64_t result = 0;
+        tm_begin_with((&attributes<Mode, Flags>))
+            result = body();
+        tm_commit
+        tm_end
+        return result;
+    }
+    static tally count() { return count_aborts(); }
+};
+
+/** libtm::atomically */
+template <tm_mode Mode, unsigned Flags = 0> struct lambda : block<Mode, Flags> {
+    template <class Body> static std::int64_t run(Body body) { return libtm::atomically(attributes<Mode, Flags>, body); }
+};
+
+} // namespace
+
+void add_libtm(catalogue &to)
+{
+    add_all<block<TM_WRITE_BACK>>(to, "wb");
+    add_all<block<TM_WRITE_THROUGH>>(to, "wt");
+    add_structures<block<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
+    add_structures<block<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
+    add_reads<block<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
+    add_empty<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
+    add_structures<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
+}
+
+} // namespace bench

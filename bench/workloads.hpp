@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file workloads.hpp
+ * What is measured: one operation each, over an access policy as in examples/structures/access.hpp.
+ *
+ * A workload has
+ * - `parameters`, and a constructor from them that fills it, by one thread and outside of any transaction;
+ * - `draw(player &)`: choose the arguments of the next operation, outside of the transaction;
+ * - `apply(arguments)`: the operation, to be run under some synchronisation. It may run more than once;
+ * - `intact(total)`: whether the data are as they must be, given the sum of everything that apply() returned.
+ *
+ * The random choices depend on the thread's number alone, so all synchronisations get the same work.
+ */
+#ifndef BENCH_WORKLOADS_HPP
+#define BENCH_WORKLOADS_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <structures/hash_map.hpp>
+#include <structures/linked_list.hpp>
+#include <structures/ordered_map.hpp>
+#include <vector>
+
+namespace bench {
+
+/** A thread's own random numbers (xorshift64*) and its memory of what it did. */
+struct player {
+    std::uint64_t state;
+    bool inserted = false;
+
+    explicit player(int thread) : state(0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(thread + 1)) {}
+
+    std::uint64_t next()
+    {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        return state * 0x2545f4914f6cdd1du;
+    }
+    /** Uniform in [0, limit), for limits far below 2^32. */
+    std::size_t below(std::size_t limit) { return ((next() >> 32) * limit) >> 32; }
+};
+
+/** A transaction of nothing. */
+template <class Access> struct empty {
+    struct parameters {};
+    struct arguments {};
+
+    explicit empty(parameters) {}
+    arguments draw(player &) { return {}; }
+    std::int64_t apply(arguments) { return 0; }
+    bool intact(std::int64_t total) { return total == 0; }
+};
+
+enum class touch { read, write, modify };
+enum class order { scattered, sequential };
+
+/**
+ * `count` words of 8 bytes of an array: read, written, or read and written.
+ *
+ * Scattered words are 64-bit multiples of the golden ratio, scaled to the array: as good as random, never the same stripe twice
+ * in a transaction of up to 512 words, and so cheap to compute that what is measured is the access. Sequential words are
+ * neighbours, four of which share a stripe.
+ */
+template <class Access, touch Touch, order Order> class words {
+public:
+    struct parameters {
+        std::size_t array; /**< a power of two */
+        std::size_t count;
+    };
+    struct arguments {
+        std::uint64_t start;
+        std::size_t count;
+    };
+
+    explicit words(parameters p) : words_(p.array), count_(p.count), shift_(64 - __builtin_ctzll(p.array)) {}
+
+    arguments draw(player &who) { return {who.next(), count_}; }
+
+    std::int64_t apply(arguments args)
+    {
+        std::uint64_t at = args.start;
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i < args.count; ++i) {
+            std::uint64_t &word = words_[at >> shift_];
+            if constexpr (Touch == touch::read) sum += Access::load(word);
+            if constexpr (Touch == touch::write) Access::store(word, at);
+            if constexpr (Touch == touch::modify) Access::store(word, Access::load(word) + 1);
+            at += Order == order::scattered ? 0x9e3779b97f4a7c15u : std::uint64_t{1} << shift_;
+        }
+        return Touch == touch::modify ? static_cast<std::int64_t>(args.count) : static_cast<std::int64_t>(sum);
+    }
+
+    bool intact(std::int64_t total)
+    {
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i < words_.size(); ++i) {
+            if (Touch == touch::write && words_[i] && words_[i] >> shift_ != i) return false;
+            sum += words_[i];
+        }
+        return Touch == touch::write || sum == static_cast<std::uint64_t>(Touch == touch::modify ? total : 0);
+    }
+
+private:
+    std::vector<std::uint64_t> words_;
+    std::size_t count_;
+    int shift_;
+};
+
+/** Move money between two random accounts. */
+template <class Access> class bank {
+public:
+    struct parameters {
+        std::size_t accounts;
+    };
+    struct arguments {
+        std::uint32_t from, to;
+        std::int64_t amount;
+    };
+
+    explicit bank(parameters p) : accounts_(p.accounts, opening) {}
+
+    arguments draw(player &who)
+    {
+        const auto from = static_cast<std::uint32_t>(who.below(accounts_.size()));
+        const auto to = static_cast<std::uint32_t>(who.below(accounts_.size()));
+        return {from, to, 1 + static_cast<std::int64_t>(who.state & 7)};
+    }
+
+    std::int64_t apply(arguments args)
+    {
+        std::int64_t &from = accounts_[args.from];
+        std::int64_t &to = accounts_[args.to];
+        Access::store(from, Access::load(from) - args.amount);
+        Access::store(to, Access::load(to) + args.amount);
+        return 0;
+    }
+
+    bool intact(std::int64_t)
+    {
+        std::int64_t sum = 0;
+        for (const std::int64_t account : accounts_) sum += account;
+        return sum == opening * static_cast<std::int64_t>(accounts_.size());
+    }
+
+private:
+    static constexpr std::int64_t opening = 1000;
+    std::vector<std::int64_t> accounts_;
+};
+
+/** Allocate a block and free it. */
+template <class Access> struct allocation {
+    struct parameters {
+        std::size_t bytes;
+    };
+    using arguments = parameters;
+
+    explicit allocation(parameters p) : bytes(p.bytes) {}
+    arguments draw(player &) { return {bytes}; }
+    std::int64_t apply(arguments args)
+    {
+        void *const block = Access::allocate(args.bytes);
+        Access::release(block);
+        return block != nullptr;
+    }
+    bool intact(std::int64_t total) { return total > 0; }
+
+    std::size_t bytes;
+};
+
+using key = std::uint64_t;
+
+/** One face for the three sets: `elements` tells the hash set how many buckets to have. */
+template <class Access> class hash_set {
+public:
+    explicit hash_set(std::size_t elements) : map_(elements) {}
+    bool contains(key k) { return map_.find(k) != nullptr; }
+    bool insert(key k) { return map_.insert(k, k).second; }
+    bool erase(key k) { return map_.erase(k); }
+    template <class Visit> void for_each(Visit visit)
+    {
+        map_.for_each([&](key k, key) { visit(k); });
+    }
+    bool check() { return true; }
+
+private:
+    structures::hash_map<Access, key, key> map_;
+};
+
+template <class Access> class tree_set {
+public:
+    explicit tree_set(std::size_t) {}
+    bool contains(key k) { return map_.find(k) != nullptr; }
+    bool insert(key k) { return map_.insert(k, k).second; }
+    bool erase(key k) { return map_.erase(k); }
+    template <class Visit> void for_each(Visit visit)
+    {
+        map_.for_each([&](key k, key) { visit(k); });
+    }
+    bool check() { return map_.check(); }
+
+private:
+    structures::ordered_map<Access, key, key> map_;
+};
+
+template <class Access> class list_set : public structures::linked_list<Access, key> {
+public:
+    explicit list_set(std::size_t) {}
+    bool check() { return true; }
+};
+
+/**
+ * Look up, insert and erase random keys out of twice as many as the set has elements; a thread's updates insert and erase in
+ * turn, so half of them find nothing to do and the size stays about the same.
+ */
+template <class Set> class set {
+public:
+    struct parameters {
+        std::size_t elements;
+        unsigned update_percent;
+    };
+    enum class verb : std::uint32_t { contains, insert, erase };
+    struct arguments {
+        bench::key key;
+        verb what;
+    };
+
+    explicit set(parameters p) : set_(p.elements), range_(2 * p.elements), elements_(p.elements), updates_(p.update_percent)
+    {
+        player filler(-2);
+        for (std::size_t inserted = 0; inserted < p.elements;) inserted += set_.insert(filler.below(range_));
+    }
+
+    arguments draw(player &who)
+    {
+        const bench::key k = who.below(range_);
+        if ((who.state & 1023) * 100 >= updates_ * 1024u) return {k, verb::contains};
+        who.inserted = !who.inserted;
+        return {k, who.inserted ? verb::insert : verb::erase};
+    }
+
+    /** Sums up to the growth of the set in the low half, and the keys found in the high one. */
+    std::int64_t apply(arguments args)
+    {
+        switch (args.what) {
+        case verb::insert: return set_.insert(args.key);
+        case verb::erase: return -std::int64_t{set_.erase(args.key)};
+        default: return std::int64_t{set_.contains(args.key)} << 32;
+        }
+    }
+
+    bool intact(std::int64_t total)
+    {
+        const auto growth = static_cast<std::int32_t>(total);
+        std::int64_t size = 0;
+        set_.for_each([&](bench::key) { ++size; });
+        return size == static_cast<std::int64_t>(elements_) + growth && set_.check();
+    }
+
+private:
+    Set set_;
+    std::size_t range_;
+    std::size_t elements_;
+    unsigned updates_;
+};
+
+} // namespace bench
+
+#endif
