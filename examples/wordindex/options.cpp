@@ -26,6 +26,7 @@ constexpr char help[] =
     "  --dump FILE    write all words to FILE in order, each after its count, as uniq -c does\n"
     "  --top K        print the K most frequent words: count, number of files, word\n"
     "  --check        check the index for soundness at the end\n"
+    "  --no-messages  do not name the files that cannot be read\n"
     "  --progress     show on standard error how far it is\n"
     "  --help, --version\n"
     "\n"
@@ -70,13 +71,13 @@ const char *name(mode m)
 
 options parse(int argc, char **argv)
 {
-    enum { mode_ = 1, threads, batch, dump, top, check, progress, help_, version };
+    enum { mode_ = 1, threads, batch, dump, top, check, no_messages, progress, help_, version };
     static const option table[] = {
         {"mode", required_argument, nullptr, mode_},  {"threads", required_argument, nullptr, threads},
         {"batch", required_argument, nullptr, batch}, {"dump", required_argument, nullptr, dump},
         {"top", required_argument, nullptr, top},     {"check", no_argument, nullptr, check},
-        {"progress", no_argument, nullptr, progress}, {"help", no_argument, nullptr, help_},
-        {"version", no_argument, nullptr, version},   {nullptr, 0, nullptr, 0},
+        {"no-messages", no_argument, nullptr, no_messages}, {"progress", no_argument, nullptr, progress},
+        {"help", no_argument, nullptr, help_}, {"version", no_argument, nullptr, version}, {nullptr, 0, nullptr, 0},
     };
     options result;
     result.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 1024U);
@@ -88,6 +89,7 @@ options parse(int argc, char **argv)
         case top: result.top = number("top", optarg, 0, 1000000); break;
         case dump: result.dump = optarg; break;
         case check: result.check = true; break;
+        case no_messages: result.messages = false; break;
         case progress: result.progress = true; break;
         case help_: std::printf("%s%s", usage, help); std::exit(0);
         case version: std::puts("wordindex (libtm) " TM_VERSION); std::exit(0);

@@ -18,6 +18,7 @@ struct options {
     unsigned batch = 8;
     unsigned top = 0;
     bool progress = false;
+    bool messages = true;
     bool check = false;
     std::string dump;
     std::string directory;

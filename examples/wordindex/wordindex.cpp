@@ -70,17 +70,23 @@ private:
     libtm::attr how_{};
 };
 
+constexpr char clear_line[] = "\r\033[K";
+
 /** Prints what cannot be read, and counts it. */
 class complaints {
 public:
+    explicit complaints(const options &options) : options_(options) {}
     void operator()(const char *path, int error)
     {
         ++count_;
-        std::fprintf(stderr, "wordindex: %s: %s\n", path, std::generic_category().message(error).c_str());
+        if (options_.messages)
+            std::fprintf(stderr, "%swordindex: %s: %s\n", options_.progress ? clear_line : "", path,
+                         std::generic_category().message(error).c_str());
     }
     std::uint64_t count() const { return count_; }
 
 private:
+    const options &options_;
     std::atomic<std::uint64_t> count_{0};
 };
 
@@ -148,7 +154,7 @@ private:
         std::unique_lock guard(mutex_);
         while (!wake_.wait_for(guard, std::chrono::milliseconds(100), [this] { return finished_ == options_.threads; }))
             std::fprintf(stderr, "\r%s: %zu of %zu files", name(options_.mode), done_.load(), files_.size());
-        std::fprintf(stderr, "\r\033[K");
+        std::fputs(clear_line, stderr);
     }
 
     const options &options_;
@@ -205,7 +211,7 @@ template <class Index> void print_top(Index &index, std::size_t how_many)
 
 template <class Exclusive> int index_files(const options &options, Exclusive &&exclusive)
 {
-    complaints complaints;
+    complaints complaints(options);
     const complain complain = [&](const char *path, int error) { complaints(path, error); };
     const std::vector<file> files = list_files(options.directory, complain);
     job<std::remove_reference_t<Exclusive>> job(options, files, exclusive, complain);
