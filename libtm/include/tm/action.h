@@ -8,9 +8,8 @@
  * of logging; the data is let go; every `finish`. Rollback: memory is restored; every `undo`, in the reverse order;
  * the data is let go; every `finish`.
  *
- * `prepare`, `apply` and `undo` run while the transaction still holds its data. They may load and store what it holds, they
- * must not begin a transaction (it is refused: TM_ERROR_MISUSE), throw, or leave by longjmp(). `finish` runs outside of
- * the transaction and may do what it likes, except to throw.
+ * `prepare`, `apply` and `undo` run while the transaction still holds its data, and may load and store what it holds. None of the four may begin a
+ * transaction (it is refused: TM_ERROR_MISUSE), throw, or leave by longjmp().
  */
 #ifndef TM_ACTION_H
 #define TM_ACTION_H

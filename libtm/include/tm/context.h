@@ -30,7 +30,7 @@ struct tm_context {
     uint64_t orec_mask;   /**< (orecs in the table - 1) * 8 */
     uint64_t **read_next; /**< where the read log grows: the address of each orec read */
     uint64_t **read_end;
-    uint64_t depth;       /**< nesting: 0 outside, 1 in the outermost block, ... */
+    uint64_t depth;       /**< nesting: 0 outside, 1 in the outermost block, ...; all ones in the shared idle context */
     void *frame[8];       /**< where tm_begin returns to: rbx rbp r12 r13 r14 r15 rsp rip */
 };
 

@@ -142,7 +142,7 @@ void tm_end_(void);
 /** Whether the calling thread is in a transaction. */
 static inline int tm_in_transaction(void)
 {
-    return tm_self_->depth != 0;
+    return tm_self_->depth + 1 > 1;
 }
 
 /**
@@ -188,8 +188,8 @@ int tm_save_sigmask(void);
 /** Remember the floating-point environment now; a rollback restores it. EPERM outside of a transaction. */
 int tm_save_fenv(void);
 /**
- * Restore `size` bytes of a local variable at `addr` on a rollback, to what they hold now. Ignored if by then the
- * frame that held it is gone. EPERM outside of a transaction; out of memory ends the transaction.
+ * Restore `size` bytes of a local variable at `addr` on a rollback, to what they hold now. Ignored for a variable of a function
+ * that was called from the block (in C++, of the block itself), since a restart makes it anew. EPERM outside of a transaction; out of memory ends the transaction.
  */
 int tm_log_local_bytes(void *addr, size_t size);
 #define tm_log_local(addr) tm_log_local_bytes((addr), sizeof *(addr))
@@ -203,9 +203,9 @@ void tm_abandon(void);
 /** @name The boundary of C++ blocks: tm/tm.hpp */
 /**@{*/
 int tm_enter_(const tm_attr *attr, void (*unwind)(void));
-int tm_leave_(void);
-int tm_unwound_(void);
-int tm_thrown_(void);
+int tm_leave_(int level);
+int tm_unwound_(int level);
+int tm_thrown_(int level);
 /**@}*/
 
 #ifdef __cplusplus

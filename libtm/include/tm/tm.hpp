@@ -129,25 +129,26 @@ template <class Block>
 auto atomically(Block &&block, const attr *how = nullptr) -> std::invoke_result_t<Block &>
 {
     using Result = std::invoke_result_t<Block &>;
-    if (!tm_enter_(how, detail::unwind)) detail::throw_error();
+    const int level = tm_enter_(how, detail::unwind);
+    if (!level) detail::throw_error();
     for (;;) {
         try {
             if constexpr (std::is_void_v<Result>) {
                 block();
-                if (tm_leave_()) return;
+                if (tm_leave_(level)) return;
             } else {
                 Result result = block();
-                if (tm_leave_()) return result;
+                if (tm_leave_(level)) return result;
             }
         } catch (const detail::rolled_back &) {
         } catch (const abi::__forced_unwind &) {
             tm_abandon();
             throw;
         } catch (...) {
-            if (tm_thrown_()) throw;
+            if (tm_thrown_(level)) throw;
         }
         // Rolled back. Handled here and not in the handlers, since this may jump to an enclosing C block.
-        switch (tm_unwound_()) {
+        switch (tm_unwound_(level)) {
         case detail::again: break;
         case detail::pass_on: throw detail::rolled_back{};
         default: detail::throw_error();

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include "actions.hpp"
+
+#include "context.hpp"
+#include "heap.hpp"
+
+#include <cstring>
+
+namespace libtm::engine {
+
+void *Actions::add(const tm_action &action, bool own, std::size_t size, bool may_grow)
+{
+    if (size > PTRDIFF_MAX / 2) return nullptr;
+    const std::size_t head = sizeof(Entry) + (own ? sizeof(tm_action) : 0);
+    static_assert(sizeof(Entry) % 16 == 0 && sizeof(tm_action) % 16 == 0, "the data is aligned to 16");
+    auto *const bytes = static_cast<char *>(arena_.allocate(head + size, may_grow));
+    if (!bytes) return nullptr;
+    auto *const entry = reinterpret_cast<Entry *>(bytes);
+    *entry = {&action, nullptr, last_, bytes + head};
+    if (own) entry->action = static_cast<tm_action *>(std::memcpy(bytes + sizeof(Entry), &action, sizeof action));
+    (last_ ? last_->next : first_) = entry;
+    last_ = entry;
+    return entry->data;
+}
+
+bool Actions::reserve(std::size_t entries, std::size_t bytes)
+{
+    std::size_t total;
+    constexpr std::size_t per_entry = sizeof(Entry) + sizeof(tm_action) + 15;
+    if (__builtin_mul_overflow(entries, per_entry, &total) || __builtin_add_overflow(total, bytes, &total) || total > PTRDIFF_MAX) return false;
+    return arena_.reserve(total);
+}
+
+int Actions::prepare()
+{
+    for (Entry *entry = first_; entry; entry = entry->next)
+        if (entry->action->prepare)
+            if (const int code = entry->action->prepare(entry->data)) return code;
+    return 0;
+}
+
+int Actions::apply()
+{
+    int first_failure = 0;
+    for (Entry *entry = first_; entry; entry = entry->next)
+        if (entry->action->apply) {
+            const int code = entry->action->apply(entry->data);
+            if (!first_failure) first_failure = code;
+        }
+    return first_failure;
+}
+
+void Actions::undo()
+{
+    for (Entry *entry = last_; entry; entry = entry->previous)
+        if (entry->action->undo) entry->action->undo(entry->data);
+}
+
+void Actions::finish()
+{
+    for (Entry *entry = first_; entry; entry = entry->next)
+        if (entry->action->finish) entry->action->finish(entry->data);
+    first_ = last_ = nullptr;
+    arena_.clear();
+}
+
+void *Allocations::take_kept(std::size_t size, std::size_t alignment)
+{
+    // A retried attempt mostly asks for the same blocks in the same order.
+    if (kept_next_ == kept_.size()) return nullptr;
+    const Made &next = kept_[kept_next_];
+    if (next.size != size || next.alignment != alignment) return nullptr;
+    ++kept_next_;
+    return next.block;
+}
+
+bool Allocations::add_made(void *block, std::size_t size, std::size_t alignment, bool may_grow)
+{
+    return made_.push({block, size, static_cast<std::uint32_t>(alignment), false}, may_grow);
+}
+
+Allocations::Made *Allocations::find(void *block)
+{
+    constexpr std::size_t few = 16;
+    if (made_.size() <= few || !index_all()) {
+        for (std::size_t i = made_.size(); i-- > 0;)
+            if (made_[i].block == block) return &made_[i];
+        return nullptr;
+    }
+    const std::size_t mask = index_.size() - 1;
+    for (std::size_t at = (reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 20 & mask;; at = (at + 1) & mask) {
+        if (!index_[at]) return nullptr;
+        if (made_[index_[at] - 1].block == block) return &made_[index_[at] - 1];
+    }
+}
+
+bool Allocations::index_all()
+{
+    if (index_.size() < made_.size() * 2) {
+        std::size_t size = 64;
+        while (size < made_.size() * 4) size *= 2;
+        index_.clear();
+        indexed_ = 0;
+        if (!index_.resize_zeroed(size)) return false;
+    }
+    const std::size_t mask = index_.size() - 1;
+    for (; indexed_ < made_.size(); ++indexed_) {
+        std::size_t at = (reinterpret_cast<std::uintptr_t>(made_[indexed_].block) >> 4) * 0x9E3779B97F4A7C15u >> 20 & mask;
+        while (index_[at]) at = (at + 1) & mask;
+        index_[at] = static_cast<std::uint32_t>(indexed_ + 1);
+    }
+    return true;
+}
+
+Allocations::Free Allocations::free_made(void *block)
+{
+    Made *const made = find(block);
+    if (!made) return Free::not_made_here;
+    if (made->freed) return Free::freed_before;
+    made->freed = true;
+    return Free::freed;
+}
+
+bool Allocations::add_retired(void *object, void (*destroy)(void *), bool may_grow)
+{
+    return retired_.push({object, destroy}, may_grow);
+}
+
+void Allocations::commit(Context &tx, bool nobody_sees_it)
+{
+    for (const Made &made : made_)
+        if (made.freed) heap::release_sized(made.block, made.size, made.alignment);
+    made_.clear();
+    index_.clear();
+    indexed_ = 0;
+    if (nobody_sees_it)
+        destroy_all(retired_);
+    else if (!retired_.empty())
+        destroy_later(tx);
+    release_kept();
+}
+
+void Allocations::roll_back()
+{
+    // What this attempt did not take over from the one before it is kept as well.
+    for (; kept_next_ < kept_.size(); ++kept_next_) {
+        const Made &kept = kept_[kept_next_];
+        if (!made_.push(kept)) heap::release_sized(kept.block, kept.size, kept.alignment);
+    }
+    kept_.clear();
+    kept_next_ = 0;
+    made_.swap(kept_);
+    retired_.clear();
+    index_.clear();
+    indexed_ = 0;
+}
+
+void Allocations::release_kept()
+{
+    for (; kept_next_ < kept_.size(); ++kept_next_) {
+        const Made &kept = kept_[kept_next_];
+        heap::release_sized(kept.block, kept.size, kept.alignment);
+    }
+    kept_.clear();
+    kept_next_ = 0;
+}
+
+void Allocations::destroy_all(List<Retired> &retired)
+{
+    if (retired.empty()) return;
+    List<Retired> mine; // `destroy` may run transactions, which retire more
+    mine.swap(retired);
+    for (const Retired &dead : mine) dead.destroy(dead.object);
+    mine.clear();
+    if (retired.empty()) mine.swap(retired);
+    mine.release();
+}
+
+void Allocations::destroy_later(Context &tx)
+{
+    constexpr std::size_t batch = 64;
+    if (!collecting_.reserve(retired_.size())) { // no memory to wait with: wait here
+        wait_until_passed(tx);
+        destroy_all(retired_);
+        return;
+    }
+    for (const Retired &dead : retired_) collecting_.push(dead);
+    retired_.clear();
+    if (!waiting_.empty() && grace_.over()) destroy_all(waiting_);
+    if (waiting_.empty() && collecting_.size() >= batch) {
+        if (!grace_.start(tx)) return;
+        waiting_.swap(collecting_);
+    }
+}
+
+void Allocations::drain(const Context &self)
+{
+    release_kept();
+    while (!waiting_.empty() || !collecting_.empty()) {
+        wait_until_passed(self);
+        destroy_all(waiting_);
+        destroy_all(collecting_);
+    }
+}
+
+} // namespace libtm::engine

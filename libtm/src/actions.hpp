@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file actions.hpp
+ * What a transaction does besides memory: users' entries (tm_log), allocations to take back, frees to carry out.
+ *
+ * Users' entries and allocations are kept apart. The order of entries among each other matters, that of allocations does not;
+ * frees come last of all, when nobody can see the block any more.
+ */
+#ifndef LIBTM_ACTIONS_HPP
+#define LIBTM_ACTIONS_HPP
+
+#include "logs.hpp"
+#include "threads.hpp"
+
+#include <tm/action.h>
+
+namespace libtm::engine {
+
+struct Context;
+
+/** The users' action log. */
+class Actions {
+public:
+    bool empty() const { return !first_; }
+    /** Append an entry; `action` is copied too if `own`. The entry's data, aligned to 16; null: no memory. */
+    void *add(const tm_action &action, bool own, std::size_t size, bool may_grow);
+    bool reserve(std::size_t entries, std::size_t bytes);
+    /** Each `prepare`, forwards, until one is not 0: its value. */
+    int prepare();
+    /** Each `apply`, forwards. The first value that is not 0, else 0. */
+    int apply();
+    /** Each `undo`, backwards. */
+    void undo();
+    /** Each `finish`, forwards; then the log is empty. */
+    void finish();
+
+private:
+    struct Entry {
+        const tm_action *action;
+        Entry *next, *previous;
+        void *data;
+    };
+    Entry *first_ = nullptr;
+    Entry *last_ = nullptr;
+    Arena arena_;
+};
+
+/** Blocks that the transaction has allocated or will free. */
+class Allocations {
+public:
+    bool empty() const { return made_.empty() && retired_.empty(); }
+    /** Whether the commit has something to destroy that others may still see. */
+    bool retires() const { return !retired_.empty(); }
+
+    /** A block, if the rolled back attempt left one of this size. */
+    void *take_kept(std::size_t size, std::size_t alignment);
+    bool add_made(void *block, std::size_t size, std::size_t alignment, bool may_grow);
+    enum class Free { not_made_here, freed, freed_before };
+    /** Note that a block is freed, if this transaction has made it. */
+    Free free_made(void *block);
+    bool add_retired(void *object, void (*destroy)(void *), bool may_grow);
+
+    /** Commit: what was made and freed goes back to the heap; what is retired, at once if `nobody_sees_it`, else after a grace period. */
+    void commit(Context &tx, bool nobody_sees_it);
+    /** Rollback: keep what was made for the next attempt. */
+    void roll_back();
+    /** No further attempt: give back what was kept. */
+    void release_kept();
+    /** Wait until all that was retired is destroyed. */
+    void drain(const Context &self);
+
+private:
+    struct Made {
+        void *block;
+        std::size_t size;
+        std::uint32_t alignment;
+        bool freed;
+    };
+    struct Retired {
+        void *object;
+        void (*destroy)(void *);
+    };
+    Made *find(void *block);
+    bool index_all();
+    void destroy_all(List<Retired> &retired);
+    void destroy_later(Context &tx);
+
+    List<Made> made_;
+    List<Made> kept_;
+    std::size_t kept_next_ = 0;
+    List<Retired> retired_;
+
+    /** Open addressing, block -> place in made_ + 1; in use above a few blocks. */
+    List<std::uint32_t> index_;
+    std::size_t indexed_ = 0;
+
+    /** Without quiescence: one batch waits for its grace period while the next is collected. */
+    List<Retired> collecting_, waiting_;
+    GracePeriod grace_;
+};
+
+} // namespace libtm::engine
+
+#endif

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file c_api.cpp
+ * The blocks and the control functions of tm/control.h and tm/action.h: who calls, at which depth, and is it allowed.
+ */
+#include "tx.hpp"
+
+#include "access.hpp"
+#include "serial.hpp"
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <exception>
+
+using namespace libtm::engine;
+
+static_assert(offsetof(tm_context, depth) == 40 && offsetof(tm_context, frame) == 48, "begin_x86_64.S counts on it");
+
+namespace libtm::engine {
+
+namespace {
+
+constexpr unsigned frame_sp = 6; // the place of the stack pointer in tm_context::frame
+
+/**
+ * Whether the block that runs was left without a commit: the stack pointer is above that of its tm_begin. Then it is rolled back.
+ * (Its frame may be gone, so nothing is restored on the stack: Actions of locals check.)
+ */
+bool was_abandoned(Context &tx, const void *sp)
+{
+    if (reinterpret_cast<std::uintptr_t>(sp) <= reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp])) return false;
+    abandon(tx);
+    return true;
+}
+
+int refuse(Context &tx, const char *operation, const char *message) { return record(tx, TM_ERROR_MISUSE, EPERM, operation, message); }
+
+constexpr const char *in_an_action = "functions of the action log must not begin transactions";
+constexpr const char *outside = "it needs a running transaction; call it between tm_begin and tm_commit";
+
+bool is_outermost(const Context &tx) { return tx.outermost_is_cxx && tx.cxx_depth == 1; }
+
+bool unwinds(const Context &tx) { return tx.state == State::unwinding && std::uncaught_exceptions() != 0; }
+
+} // namespace
+
+} // namespace libtm::engine
+
+extern "C" {
+
+int tm_begin_outermost_(tm_context *context, const tm_attr *attr)
+{
+    Context &tx = *static_cast<Context *>(context);
+    tx.outermost_is_cxx = false;
+    tx.frame_is_jmp_buf = false;
+    return begin(tx, attr);
+}
+
+/** 1: nested. 0: refused. 2: there is a context in the state idle now. */
+int tm_begin_nested_(const tm_attr *, const void *sp)
+{
+    if (!has_context()) {
+        first_begin_failed = !make_context();
+        return first_begin_failed ? 0 : 2;
+    }
+    Context &tx = self();
+    if (tx.in_action) {
+        refuse(tx, "tm_begin", in_an_action);
+        return 0;
+    }
+    if (was_abandoned(tx, sp)) return 2;
+    before_load_outside(tx);
+    ++tx.depth;
+    return 1;
+}
+
+jmp_buf *tm_jmp_buf_(void)
+{
+    static __thread jmp_buf unused; // of blocks that are never jumped to
+    if (!has_context()) {
+        first_begin_failed = !make_context();
+        if (first_begin_failed) return &unused;
+    }
+    Context &tx = self();
+    if (tx.depth && !tx.in_action) was_abandoned(tx, __builtin_dwarf_cfa());
+    return tx.depth ? &unused : &tx.jump_buffer;
+}
+
+int tm_begin_first_(const tm_attr *attr)
+{
+    if (!has_context()) return 0;
+    Context &tx = self();
+    if (tx.depth || tx.in_action) return tm_begin_nested_(attr, __builtin_dwarf_cfa());
+    tx.outermost_is_cxx = false;
+    tx.frame_is_jmp_buf = true;
+    tx.frame[frame_sp] = __builtin_dwarf_cfa();
+    return begin(tx, attr);
+}
+
+int tm_begin_again_(void)
+{
+    return self().jump_result;
+}
+
+void tm_commit_(void)
+{
+    Context &tx = self();
+    if (__builtin_expect(tx.depth != 1, 0)) {
+        if (tx.depth + 1 > 1) --tx.depth;
+        return;
+    }
+    if (__builtin_expect(tx.state != State::running, 0)) leave_block(tx);
+    if (!commit(tx)) return_to_begin(tx);
+}
+
+void tm_end_(void)
+{
+    if (has_context()) self().in_recovery = false;
+}
+
+int tm_enter_(const tm_attr *attr, void (*unwind)(void))
+{
+    if (!has_context()) {
+        first_begin_failed = !make_context();
+        if (first_begin_failed) return 0;
+    }
+    Context &tx = self();
+    if (__builtin_expect(tx.depth != 0 || tx.in_action, 0)) {
+        if (tx.in_action) {
+            refuse(tx, "libtm::atomically", in_an_action);
+            return 0;
+        }
+        if (!was_abandoned(tx, __builtin_dwarf_cfa())) {
+            before_load_outside(tx);
+            tx.unwind = unwind;
+            ++tx.cxx_depth;
+            return static_cast<int>(++tx.depth);
+        }
+    }
+    tx.outermost_is_cxx = true;
+    tx.unwind = unwind;
+    tx.frame[frame_sp] = __builtin_dwarf_cfa();
+    return begin(tx, attr);
+}
+
+int tm_leave_(int level)
+{
+    Context &tx = self();
+    if (__builtin_expect(tx.state != State::running, 0) && !unwinds(tx)) return 0; // a swallowed rollback
+    if (is_outermost(tx)) return commit(tx);
+    tx.depth = static_cast<std::uint64_t>(level) - 1;
+    --tx.cxx_depth;
+    return 1;
+}
+
+int tm_thrown_(int level)
+{
+    Context &tx = self();
+    if (tx.state == State::idle) return 1; // abandoned in the block
+    if (!is_outermost(tx)) {
+        tx.depth = static_cast<std::uint64_t>(level) - 1;
+        --tx.cxx_depth;
+        return 1;
+    }
+    if (tx.state == State::unwinding) return 0; // the user's exception has taken the place of ours
+    if (tx.asks(TM_COMMIT_ON_THROW) || tx.irrevocable()) return commit(tx);
+    cancel(tx);
+    return 1;
+}
+
+int tm_unwound_(int level)
+{
+    enum { failed = 0, again = 1, pass_on = 2 };
+    Context &tx = self();
+    if (tx.state == State::idle) return failed; // abandoned in the block
+    if (is_outermost(tx)) {
+        if (tx.outcome == Outcome::retry) return next_attempt(tx) ? again : failed;
+        end_failed(tx);
+        return failed;
+    }
+    tx.depth = static_cast<std::uint64_t>(level) - 1;
+    if (--tx.cxx_depth) return pass_on;
+    return_to_begin(tx);
+}
+
+void tm_restart(void)
+{
+    Context &tx = self();
+    if (has_context() && tx.in_recovery && tx.state == State::idle) {
+        retry_from_recovery(tx);
+        return_to_begin(tx);
+    }
+    before_load_outside(tx);
+    if (!has_context()) return;
+    if (tx.limit && !tx.irrevocable()) restart(tx, TM_ABORTED_RESTART);
+    refuse(tx, "tm_restart", tx.irrevocable() ? "an irrevocable transaction cannot be rolled back" : outside);
+}
+
+static int end_by_user(tm_error_kind kind, int code, const char *operation, const char *message)
+{
+    Context &tx = self();
+    before_load_outside(tx);
+    if (!has_context()) return EPERM;
+    if (tx.limit && !tx.irrevocable()) fail(tx, kind, code, operation, message);
+    return refuse(tx, operation, tx.irrevocable() ? "an irrevocable transaction cannot be rolled back" : outside);
+}
+
+int tm_abort(int code)
+{
+    return end_by_user(TM_ERROR_ABORT, code, "tm_abort", "the program aborted the transaction; see its code");
+}
+
+int tm_recover(int code)
+{
+    return end_by_user(TM_ERROR_RECOVER, code, "tm_recover", "an operation in the transaction failed; see its errno value");
+}
+
+int tm_irrevocable(void)
+{
+    Context &tx = self();
+    before_load_outside(tx);
+    if (!tx.limit) return has_context() ? refuse(tx, "tm_irrevocable", outside) : EPERM;
+    if (tx.irrevocable()) return 0;
+    if (!serial::take_in_place(tx)) {
+        tx.wants_irrevocable = true;
+        restart(tx, TM_ABORTED_KILLED);
+    }
+    tx.is_irrevocable = true;
+    return 0;
+}
+
+unsigned tm_attempt(void)
+{
+    return has_context() ? self().attempts : 0;
+}
+
+tm_abort_reason tm_last_abort(void)
+{
+    return has_context() ? self().last_abort : TM_ABORTED_NOT;
+}
+
+void tm_save_errno(void)
+{
+    Context &tx = self();
+    if (tx.limit) tx.begin_errno = errno;
+}
+
+int tm_save_sigmask(void)
+{
+    Context &tx = self();
+    if (!tx.limit) return EPERM;
+    if (!tx.saved.sigmask) pthread_sigmask(SIG_SETMASK, nullptr, &tx.saved.mask);
+    tx.saved.sigmask = true;
+    return 0;
+}
+
+int tm_save_fenv(void)
+{
+    Context &tx = self();
+    if (!tx.limit) return EPERM;
+    if (!tx.saved.fenv) std::fegetenv(&tx.saved.environment);
+    tx.saved.fenv = true;
+    return 0;
+}
+
+/** The data of tm_log_local: this, then the bytes. */
+struct LocalHead {
+    void *addr;
+    std::size_t size;
+};
+
+static void restore_local(void *data)
+{
+    LocalHead local;
+    std::memcpy(&local, data, sizeof local);
+    std::memcpy(local.addr, static_cast<char *>(data) + sizeof local, local.size);
+}
+
+static constexpr tm_action local_action = {nullptr, nullptr, restore_local, nullptr};
+
+int tm_log_local_bytes(void *addr, size_t size)
+{
+    Context &tx = self();
+    before_load_outside(tx);
+    if (!tx.limit) return EPERM;
+    const auto at = reinterpret_cast<std::uintptr_t>(addr);
+    const bool inner = at >= reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) && at < reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
+    if (inner) return 0;
+    void *const data = tx.actions.add(local_action, false, sizeof(LocalHead) + size, tx.may_grow());
+    if (!data) {
+        if (tx.irrevocable()) return 0; // it will not be needed
+        fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log_local");
+    }
+    const LocalHead local = {addr, size};
+    std::memcpy(data, &local, sizeof local);
+    std::memcpy(static_cast<char *>(data) + sizeof local, addr, size);
+    return 0;
+}
+
+void tm_abandon(void)
+{
+    if (has_context() && !self().irrevocable()) abandon(self());
+}
+
+static int log_action(const tm_action &action, bool own, const void *data, std::size_t size)
+{
+    Context &tx = self();
+    before_load_outside(tx);
+    if (!tx.limit) { // outside: do it now
+        void *const unlogged = const_cast<void *>(data);
+        int code = action.prepare ? action.prepare(unlogged) : 0;
+        if (!code && action.apply) code = action.apply(unlogged);
+        if (action.finish) action.finish(unlogged);
+        return code;
+    }
+    void *const copy = tx.actions.add(action, own, size, tx.may_grow());
+    if (!copy) {
+        if (tx.irrevocable()) return record(tx, TM_ERROR_MEMORY, ENOMEM, "tm_log", "out of memory in an irrevocable transaction: the entry is not logged");
+        fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log");
+    }
+    if (size) std::memcpy(copy, data, size);
+    return 0;
+}
+
+int tm_log_action(const tm_action *action, const void *data, size_t size)
+{
+    return log_action(*action, false, data, size);
+}
+
+int tm_log(int (*apply)(void *), void (*undo)(void *), void (*finish)(void *), const void *data, size_t size)
+{
+    return log_action({nullptr, apply, undo, finish}, true, data, size);
+}
+
+int tm_log_reserve(size_t entries, size_t bytes, size_t stripes)
+{
+    Context &tx = self();
+    before_load_outside(tx);
+    if (!tx.limit) return EPERM;
+    if (tx.actions.reserve(entries, bytes) && tx.writes.reserve(stripes)) return 0;
+    return record(tx, TM_ERROR_MEMORY, ENOMEM, "tm_log_reserve", "no memory for that much; reserve less");
+}
+}

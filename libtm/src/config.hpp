@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file config.hpp
+ * The one table of options. Documented in tm/config.h.
+ */
+#ifndef LIBTM_CONFIG_HPP
+#define LIBTM_CONFIG_HPP
+
+#include <atomic>
+#include <cstdint>
+#include <tm/config.h>
+
+namespace libtm::engine {
+
+enum class Contention : std::uint32_t { suicide, delay, backoff, timestamp };
+
+/** The options' values. Read by running transactions, hence atomic; relaxed, since each stands for itself. */
+struct Config {
+    using Value = std::atomic<std::uint32_t>;
+    Value mode{TM_WRITE_BACK};
+    Value contention{static_cast<std::uint32_t>(Contention::backoff)};
+    Value max_retries{100};
+    Value spin{100};
+    Value wait{1000};
+    Value quiescence{1};
+    Value orecs{20};
+    Value clock_bits{60};
+    Value verbose{0};
+
+    /** Read TM_CONF, once; freeze what the first transaction fixes. Called before the first context is made. */
+    void start();
+
+private:
+    std::atomic<bool> started_{false};
+    friend int set_option(const char *, const char *);
+};
+extern constinit Config config;
+
+inline std::uint32_t get(const Config::Value &value) { return value.load(std::memory_order_relaxed); }
+
+} // namespace libtm::engine
+
+#endif

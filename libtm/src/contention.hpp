@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file contention.hpp
+ * Who gives way when two transactions meet, and what the one that gave way does before its next attempt (the option `contention`).
+ *
+ *     suicide     give way at once, try again at once
+ *     delay       wait a while; then give way, and try again when the orec is free
+ *     backoff     wait a while; then give way, and try again after a random time that doubles with each attempt
+ *     timestamp   the older transaction waits a while, the younger one gives way at once (wait-die); then as backoff
+ */
+#ifndef LIBTM_CONTENTION_HPP
+#define LIBTM_CONTENTION_HPP
+
+#include "context.hpp"
+
+namespace libtm::engine::contention {
+
+/** Whether to go on waiting for an orec of the context with this slot, after `looks` looks at it. */
+bool keeps_waiting(const Context &tx, Word owner_slot, unsigned looks);
+
+/** Between two attempts; nothing is held. */
+void before_retry(Context &tx);
+
+/** The first attempt begins. */
+inline void first_attempt(Context &tx)
+{
+    if (__builtin_expect(get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp), 0)) {
+        static constinit std::atomic<std::uint64_t> ticket{0};
+        tx.birth.store(ticket.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
+    }
+}
+
+} // namespace libtm::engine::contention
+
+#endif

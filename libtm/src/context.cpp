@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "context.hpp"
+
+#include "tx.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <pthread.h>
+
+extern "C" int __cxa_thread_atexit(void (*destroy)(void *), void *object, void *dso) noexcept;
+extern "C" void *__dso_handle __attribute__((visibility("hidden")));
+
+namespace libtm::engine {
+
+namespace {
+
+constexpr std::size_t read_log_size = 2048;
+
+/** What a thread has before its first transaction. Its limit of 0 sends every access, its depth every begin, to the slow path. */
+alignas(64) constinit char idle_orec[sizeof(Orec)] = {-1, -1, -1, -1, -1, -1, -1, -1};
+constinit tm_context idle_context = {0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}};
+
+pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+bool started = false;
+
+/** Options are read and the table of orecs is made with the first context of the process. */
+bool start_process()
+{
+    pthread_mutex_lock(&start_mutex);
+    if (!started) {
+        config.start();
+        clock.last = (Word{1} << get(config.clock_bits)) - 8;
+        started = orec_table.create(get(config.orecs));
+    }
+    const bool ok = started;
+    pthread_mutex_unlock(&start_mutex);
+    return ok;
+}
+
+void at_thread_exit(void *context)
+{
+    tm_self_ = static_cast<Context *>(context);
+    Context &tx = self();
+    if (tx.state != State::idle) abandon(tx);
+    tx.allocations.drain(tx);
+    tm_self_ = &idle_context;
+    registry.release(tx);
+}
+
+} // namespace
+
+Context::Context(Word slot) : tm_context{0, orec_table.base, orec_table.mask, nullptr, nullptr, 0, {}}, lock_tag(tag_of_slot(slot)), random(slot * 2654435761 + 1)
+{
+}
+
+bool Context::allocate_read_log()
+{
+    read_begin = static_cast<std::uint64_t **>(std::malloc(read_log_size * sizeof *read_begin));
+    if (!read_begin) return false;
+    read_next = read_begin;
+    read_end = read_capacity = read_begin + read_log_size;
+    return true;
+}
+
+__thread bool first_begin_failed = false;
+
+bool has_context() { return tm_self_ != &idle_context; }
+
+bool make_context()
+{
+    if (!start_process()) return false;
+    Context *const context = registry.acquire();
+    if (!context) return false;
+    if (__cxa_thread_atexit(at_thread_exit, context, &__dso_handle) != 0) {
+        registry.release(*context);
+        return false;
+    }
+    context->errno_address = &errno;
+    tm_self_ = context;
+    return true;
+}
+
+} // namespace libtm::engine
+
+__thread tm_context *tm_self_ = &libtm::engine::idle_context;

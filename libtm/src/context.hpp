@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file context.hpp
+ * The whole state of one thread's transaction, and how it is found.
+ *
+ *     state        limit   memory of the transaction
+ *     idle         0       none
+ *     running      > 0     logs are filled, orecs are held
+ *     committing   0       past the point of no return, or rolling back: actions run, orecs are still held
+ *     unwinding    0       rolled back; a C++ exception is on its way to the block's boundary
+ *
+ * `depth` is 0 exactly in the state idle. The activity word is active in running, committing and unwinding.
+ */
+#ifndef LIBTM_CONTEXT_HPP
+#define LIBTM_CONTEXT_HPP
+
+#include "actions.hpp"
+#include "config.hpp"
+#include "logs.hpp"
+#include "stats.hpp"
+#include "threads.hpp"
+
+#include <cfenv>
+#include <csetjmp>
+#include <csignal>
+#include <tm/tm.h>
+
+namespace libtm::engine {
+
+enum class State : std::uint8_t { idle, running, committing, unwinding };
+
+/** What happens at the boundary of the outermost block after a rollback. */
+enum class Outcome : std::uint8_t { retry, failed };
+
+struct Context : tm_context {
+    explicit Context(Word slot);
+    bool allocate_read_log();
+
+    Orec &orec_of(const void *addr) const { return *reinterpret_cast<Orec *>(tm_orec_of_(this, addr)); }
+    Orec &orec_of(std::uintptr_t base) const { return orec_of(reinterpret_cast<const void *>(base)); }
+    bool owns(Word w) const { return ((w ^ lock_tag) >> owner_shift) == 0; }
+    /** The head of the stripes that a word which this context owns names. */
+    static Stripe *stripes_of(Word w) { return reinterpret_cast<Stripe *>((w & ((Word{1} << owner_shift) - 1)) << 6); }
+    Word locked_by(const Stripe *head) const { return lock_tag | reinterpret_cast<std::uintptr_t>(head) >> 6; }
+    Word snapshot() const { return version_of(limit) - 1; }
+
+    bool asks(unsigned flag) const { return (flags & flag) != 0; }
+    bool may_grow() const { return !asks(TM_NO_GROW); }
+    bool irrevocable() const { return is_irrevocable; }
+
+    // What begin sets. Together, since every transaction writes them.
+    Word lock_tag;               ///< as in the locked words of this context
+    unsigned flags = 0;          ///< of the tm_attr
+    State state = State::idle;
+    bool write_through = false;  ///< mode of the stripes that loads and stores make
+    bool quiesces = true;        ///< writers wait for older transactions
+    bool serial = false;         ///< holds the serial token
+    bool is_irrevocable = false;
+    bool wants_irrevocable = false; ///< the next attempt shall be
+    bool reads_dropped = false;  ///< the read log is incomplete: no extension, no writing
+    bool log_all_reads = false;  ///< a read-only transaction that needs its read log after all
+    bool in_action = false;      ///< a function of the action log is running
+    bool plain_writes = false;   ///< annotate::plain_writes_begin() is in force
+    bool in_recovery = false;    ///< tm_restart() may retry from the recovery block
+    bool frame_is_jmp_buf = false;
+    bool outermost_is_cxx = false;
+    int jump_result = 0;         ///< what tm_begin returns after a longjmp
+    Outcome outcome = Outcome::retry;
+    tm_abort_reason last_abort = TM_ABORTED_NOT;
+    unsigned attempts = 0;
+    unsigned max_retries = 0;
+    unsigned cxx_depth = 0;      ///< C++ blocks among the nested ones
+    int begin_errno = 0;
+    int *errno_address;
+    std::uint64_t deadline = 0;
+    std::atomic<std::uint64_t> birth{0}; ///< when the first attempt began, for the policy timestamp
+    const char *label = nullptr;
+    void (*unwind)() = nullptr;  ///< throws, in the user's code
+    std::uint64_t **read_begin = nullptr;
+    std::uint64_t **read_capacity = nullptr;
+
+    WriteLog writes;
+    Actions actions;
+    Allocations allocations;
+    Stats stats;
+    tm_error_record error{};
+    const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
+    std::uint64_t random;
+
+    std::jmp_buf jump_buffer;
+    struct Saved {
+        bool sigmask = false, fenv = false;
+        sigset_t mask;
+        std::fenv_t environment;
+    } saved;
+
+    Context *next_context = nullptr;
+    std::atomic<bool> in_use{true};
+    alignas(128) Activity activity; ///< on a cache line of its own: others look at it
+};
+
+inline Context &self() { return *static_cast<Context *>(tm_self_); }
+
+/** Whether the calling thread has a context of its own yet. */
+bool has_context();
+/** The calling thread's first transaction could not begin: no memory for a context. */
+extern __thread bool first_begin_failed;
+/** Make one; it will be given up at thread exit. False: no memory. */
+bool make_context();
+
+} // namespace libtm::engine
+
+#endif

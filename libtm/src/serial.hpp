@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file serial.hpp
+ * Running alone among writers: the serial token. It bounds the attempts of a transaction that keeps losing, carries the
+ * irrevocable one, and stands still the world for the reset of the clock.
+ *
+ * Whoever holds the token has waited until every attempt that was active when it was taken has ended. Whoever begins later finds
+ * the token taken at its first write (writers ask then, (13)) and gives way; readers go on.
+ */
+#ifndef LIBTM_SERIAL_HPP
+#define LIBTM_SERIAL_HPP
+
+#include "context.hpp"
+
+namespace libtm::engine::serial {
+
+extern constinit std::atomic<const Context *> holder;
+
+/** (13) Whether another holds the token. Sequentially consistent, against the exchange (10) of this attempt and (14). */
+inline bool is_taken(const Context &tx)
+{
+    const Context *const now = holder.load(std::memory_order_seq_cst);
+    return now && now != &tx;
+}
+
+/** Between attempts: wait for the token, then for all others. False: the deadline has passed. */
+bool take(Context &tx);
+/** In a running attempt: the same if nobody else has the token and nothing that was read changes meanwhile. */
+bool take_in_place(Context &tx);
+void give_back(Context &tx);
+/** Between attempts: wait until the token is free. False: the deadline has passed. */
+bool wait_until_free(const Context &tx);
+
+/** Between attempts, after TM_ABORTED_CLOCK: reset the clock and the orecs, unless another has done so. */
+bool reset_clock(Context &tx);
+/** The clock is being reset: wait for its end. */
+void wait_for_clock();
+
+} // namespace libtm::engine::serial
+
+#endif

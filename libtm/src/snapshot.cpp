@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "snapshot.hpp"
+
+#include "contention.hpp"
+#include "tx.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace libtm::engine {
+
+bool validate(const Context &tx)
+{
+    const Word limit = tx.limit;
+    for (std::uint64_t *const *read = tx.read_begin; read != tx.read_next; ++read) {
+        const Word w = reinterpret_cast<const Orec *>(*read)->load(std::memory_order_seq_cst); // (4)
+        if (__builtin_expect(w >= limit && !tx.owns(w), 0)) return false;
+    }
+    return true;
+}
+
+void extend(Context &tx, Word version)
+{
+    if (tx.reads_dropped) restart(tx, TM_ABORTED_CHANGED); // nothing to validate
+    if (!clock.advance(version, tx.irrevocable())) restart(tx, TM_ABORTED_CLOCK);
+    const Word now = clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
+    if (!validate(tx)) restart(tx, TM_ABORTED_CHANGED);
+    tx.limit = limit_of(now);
+    tx.stats.extensions.add();
+}
+
+void await(Context &tx, const Orec &orec, Word w)
+{
+    if (!is_locked(w)) return extend(tx, version_of(w));
+
+    // The holder may be in its quiescence and wait for us: keep assuring it. With many reads, do so at longer and longer intervals.
+    const bool few_reads = tx.read_next - tx.read_begin <= 64;
+    Patience patience;
+    while (orec.load(std::memory_order_relaxed) == w) {
+        const unsigned looks = patience.looks();
+        if (few_reads || (looks & (looks - 1)) == 0) {
+            if (tx.reads_dropped || !validate_and_bump(tx)) restart(tx, TM_ABORTED_CHANGED);
+        }
+        if (!tx.irrevocable() && !contention::keeps_waiting(tx, slot_of(w), looks)) {
+            tx.awaited = &orec;
+            restart(tx, TM_ABORTED_LOCKED);
+        }
+        patience.wait();
+    }
+}
+
+void log_read_slow(Context &tx, Orec &orec)
+{
+    if (tx.asks(TM_READ_ONLY | TM_READ_MOSTLY) && !tx.log_all_reads) {
+        tx.reads_dropped = true; // the snapshot is all that such a transaction needs
+        tx.read_next = tx.read_begin;
+    } else {
+        const auto used = static_cast<std::size_t>(tx.read_next - tx.read_begin);
+        const auto capacity = static_cast<std::size_t>(tx.read_capacity - tx.read_begin);
+        if (used == capacity) {
+            if (!tx.may_grow()) fail(tx, TM_ERROR_LOG_FULL, "tm_load");
+            auto *const grown = static_cast<std::uint64_t **>(std::malloc(capacity * 2 * sizeof *tx.read_begin));
+            if (!grown) fail(tx, TM_ERROR_MEMORY, "tm_load");
+            std::copy(tx.read_begin, tx.read_next, grown);
+            std::free(tx.read_begin);
+            tx.read_begin = grown;
+            tx.read_capacity = tx.read_begin + capacity * 2;
+            tx.read_next = tx.read_begin + used;
+        }
+        tx.read_end = tx.read_capacity;
+    }
+    *tx.read_next++ = reinterpret_cast<std::uint64_t *>(&orec);
+}
+
+} // namespace libtm::engine

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file stats.hpp
+ * A context's counters: written by its thread alone, read by anybody.
+ */
+#ifndef LIBTM_STATS_HPP
+#define LIBTM_STATS_HPP
+
+#include <atomic>
+#include <tm/config.h>
+
+namespace libtm::engine {
+
+class Counter {
+public:
+    /** By the owner only. Not a read-modify-write: nobody else writes. */
+    void add(std::uint64_t by = 1) { value_.store(get() + by, std::memory_order_relaxed); }
+    void raise_to(std::uint64_t value)
+    {
+        if (get() < value) value_.store(value, std::memory_order_relaxed);
+    }
+    std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+struct Stats {
+    Counter commits, read_only, serial, extensions, waits, max_attempts;
+    Counter aborts[TM_ABORT_REASONS];
+};
+
+} // namespace libtm::engine
+
+#endif

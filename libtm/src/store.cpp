@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file store.cpp
+ * The store of a scalar, and the load out of line: what the inline load of tm/context.h gives up on.
+ */
+#include "access.hpp"
+#include "algorithm.hpp"
+#include "snapshot.hpp"
+#include "tx.hpp"
+#include "write_back.hpp"
+#include "write_through.hpp"
+
+#include <exception>
+
+namespace libtm::engine {
+
+namespace {
+
+template <class Value> Value load(const void *addr)
+{
+    Context &tx = self();
+    const auto at = reinterpret_cast<std::uintptr_t>(addr);
+    for (;;) {
+        if (tx.limit == 0) {
+            before_load_outside(tx);
+            return memory::load<Value>(at);
+        }
+        Orec &orec = tx.orec_of(addr);
+        const Word before = orec.load(std::memory_order_seq_cst); // (1)
+        if (tx.owns(before)) {
+            const Stripe *const stripe = find(before, base_of(at));
+            return stripe && !stripe->is_through() ? write_back::read<Value>(*stripe, offset_of(at)) : memory::load<Value>(at);
+        }
+        if (before >= tx.limit) {
+            await(tx, orec, before);
+            continue;
+        }
+        const Value value = memory::load<Value>(at);                       // (2)
+        if (orec.load(std::memory_order_relaxed) != before) continue;      // (3)
+        log_read(tx, orec);
+        return value;
+    }
+}
+
+template <class Value> inline void store(void *addr, Value value)
+{
+    Context &tx = self();
+    const auto at = reinterpret_cast<std::uintptr_t>(addr);
+    if (__builtin_expect(tx.limit == 0, 0)) return store_outside(tx, at, &value, sizeof value);
+    Stripe &stripe = *own_stripe(tx, base_of(at), "tm_store");
+    if (stripe.is_through())
+        write_through::write(stripe, offset_of(at), value);
+    else
+        write_back::write(stripe, offset_of(at), value);
+}
+
+} // namespace
+
+void before_load_outside(Context &tx)
+{
+    if (has_context() && tx.state == State::unwinding && std::uncaught_exceptions() == 0) leave_block(tx);
+}
+
+void store_outside(Context &tx, std::uintptr_t addr, const void *buf, std::size_t size)
+{
+    if (has_context() && tx.state == State::unwinding) return before_load_outside(tx);
+    if (has_context() && tx.state == State::committing)
+        for_each_stripe(addr, size, [&](std::uintptr_t at, std::size_t) {
+            const Word w = tx.orec_of(at).load(std::memory_order_relaxed);
+            if (tx.owns(w)) Context::stripes_of(w)->flags |= Stripe::touched;
+        });
+    memory::write(addr, buf, size);
+}
+
+} // namespace libtm::engine
+
+using namespace libtm::engine;
+
+extern "C" {
+uint64_t tm_load_1_(const void *addr) { return load<std::uint8_t>(addr); }
+uint64_t tm_load_2_(const void *addr) { return load<std::uint16_t>(addr); }
+uint64_t tm_load_4_(const void *addr) { return load<std::uint32_t>(addr); }
+uint64_t tm_load_8_(const void *addr) { return load<std::uint64_t>(addr); }
+void tm_store_1_(void *addr, uint64_t value) { store(addr, static_cast<std::uint8_t>(value)); }
+void tm_store_2_(void *addr, uint64_t value) { store(addr, static_cast<std::uint16_t>(value)); }
+void tm_store_4_(void *addr, uint64_t value) { store(addr, static_cast<std::uint32_t>(value)); }
+void tm_store_8_(void *addr, uint64_t value) { store(addr, value); }
+}

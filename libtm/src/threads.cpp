@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "threads.hpp"
+
+#include "annotate.hpp"
+#include "config.hpp"
+#include "context.hpp"
+
+#include <new>
+#include <sched.h>
+
+namespace libtm::engine {
+
+constinit Registry registry;
+
+void Patience::wait()
+{
+    // Pausing costs 40 to 140 cycles, depending on the processor: a few looks without it catch what is about to end.
+    if (looks_ >= get(config.spin))
+        sched_yield();
+    else if (looks_ >= 8)
+        annotate::pause();
+    ++looks_;
+}
+
+Context *Registry::acquire()
+{
+    for (Context *context = first(); context; context = context->next_context)
+        if (!context->in_use.load(std::memory_order_relaxed) && !context->in_use.exchange(true, std::memory_order_acquire)) return context;
+
+    const Word slot = slots_.fetch_add(1, std::memory_order_relaxed);
+    if (slot >> slot_bits) return nullptr;
+    auto *const context = new (std::align_val_t{alignof(Context)}, std::nothrow) Context(slot);
+    if (!context) return nullptr;
+    if (!context->allocate_read_log()) {
+        operator delete(context, std::align_val_t{alignof(Context)});
+        return nullptr;
+    }
+    context->next_context = first_.load(std::memory_order_relaxed);
+    while (!first_.compare_exchange_weak(context->next_context, context, std::memory_order_seq_cst)) {
+    }
+    return context;
+}
+
+void Registry::release(Context &context) { context.in_use.store(false, std::memory_order_release); }
+
+bool wait_until_passed(const Context &self)
+{
+    bool waited = false;
+    for (const Context *other = registry.first(); other; other = other->next_context) {
+        if (other == &self) continue;
+        const Word before = other->activity.look();
+        if (Activity::state(before) != Activity::active) continue;
+        waited = true;
+        Patience patience;
+        while (!Activity::passed(before, other->activity.look())) patience.wait();
+    }
+    return waited;
+}
+
+bool GracePeriod::start(const Context &self)
+{
+    seen_.clear();
+    for (const Context *other = registry.first(); other; other = other->next_context) {
+        const Word word = other->activity.look();
+        if (other != &self && Activity::state(word) == Activity::active && !seen_.push({other, word})) return false;
+    }
+    return true;
+}
+
+bool GracePeriod::over()
+{
+    while (!seen_.empty()) {
+        const Seen &seen = seen_.back();
+        if (!Activity::passed(seen.word, seen.context->activity.look())) return false;
+        seen_.pop_back();
+    }
+    return true;
+}
+
+} // namespace libtm::engine

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file threads.hpp
+ * Who runs a transaction, and waiting until those who did at some moment have ended: quiescence and epochs.
+ *
+ * Every context has an *activity word*, the only thing it publishes about itself:
+ *
+ *     begins (40 bits) | bumps (22 bits) | state (2 bits)
+ *
+ * `begins` counts attempts. A *bump* says: this transaction, still running, has validated everything that it read; one bump after another
+ * says that a whole validation lay between. Whoever took locks before the first of them knows after the second that the
+ * transaction has not read what those locks guard. That lets a transaction that waits for an orec assure its holder.
+ */
+#ifndef LIBTM_THREADS_HPP
+#define LIBTM_THREADS_HPP
+
+#include "logs.hpp"
+
+namespace libtm::engine {
+
+struct Context;
+
+class Activity {
+public:
+    enum State : Word { idle = 0, active = 1, quiescing = 2 };
+
+    /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
+    void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
+    /** (11) It has ended: release, so that its accesses happen before what a waiter does next. */
+    void leave() { word_.store(own() & ~state_mask, std::memory_order_release); }
+    /** Its memory is written; it will do nothing but wait for others and let its orecs go. */
+    void quiesce() { word_.store((own() & ~state_mask) | quiescing, std::memory_order_release); }
+    /** See above. An exchange, so that the validations before and after stay there. */
+    void bump() { word_.exchange((own() & ~bump_mask) | ((own() + bump_unit) & bump_mask), std::memory_order_seq_cst); }
+
+    Word look() const { return word_.load(std::memory_order_seq_cst); }
+    static State state(Word w) { return static_cast<State>(w & state_mask); }
+    /** Whether the attempt seen as `before` can no longer see what was locked before it was so seen. */
+    static bool passed(Word before, Word now) { return state(now) != active || began_since(before, now) || bumps(before, now) >= 2; }
+    /** Whether the attempt seen as `before` has ended, with its orecs. */
+    static bool ended(Word before, Word now) { return state(now) == idle || began_since(before, now); }
+
+private:
+    static constexpr Word state_mask = 3;
+    static constexpr Word bump_unit = 4;
+    static constexpr Word bump_mask = ((Word{1} << 22) - 1) << 2;
+    static constexpr unsigned begin_shift = 24;
+
+    static bool began_since(Word before, Word now) { return before >> begin_shift != now >> begin_shift; }
+    static Word bumps(Word before, Word now) { return ((now - before) & bump_mask) >> 2; }
+    Word own() const { return word_.load(std::memory_order_relaxed); }
+    Word next_begin() const { return ((own() >> begin_shift) + 1) << begin_shift; }
+
+    std::atomic<Word> word_{idle};
+};
+
+/** All contexts ever made. They are never freed, but used again by later threads. */
+class Registry {
+public:
+    /** A context for the calling thread. Null: no memory. */
+    Context *acquire();
+    void release(Context &context);
+    Context *first() const { return first_.load(std::memory_order_seq_cst); }
+
+private:
+    std::atomic<Context *> first_{nullptr};
+    std::atomic<Word> slots_{0};
+};
+extern constinit Registry registry;
+
+/** The transactions that were active at one moment: an epoch to wait for without stopping. */
+class GracePeriod {
+public:
+    /** Remember who is active now, except `self`. False: no memory. */
+    bool start(const Context &self);
+    /** Whether all of them have passed. */
+    bool over();
+
+private:
+    struct Seen {
+        const Context *context;
+        Word word;
+    };
+    List<Seen> seen_;
+};
+
+/**
+ * Quiescence: wait until every other transaction that is active now has passed. `self` holds the locks that guard what the others
+ * must no longer see. Progress: depends on the others' transactions; those that wait for an orec of `self` bump.
+ * Returns whether it had to wait.
+ */
+bool wait_until_passed(const Context &self);
+
+/** A loop's wait: spins at first, then gives the processor away. */
+class Patience {
+public:
+    void wait();
+    unsigned looks() const { return looks_; }
+
+private:
+    unsigned looks_ = 0;
+};
+
+} // namespace libtm::engine
+
+#endif
