@@ -17,6 +17,7 @@
 #include <string.h>
 #include <tm/context.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -142,4 +143,5 @@ size_t tm_privatize_until(const void *addr, int byte, unsigned flags);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -48,4 +49,5 @@ int tm_log_reserve(size_t entries, size_t bytes, size_t stripes);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <tm/control.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -56,4 +57,5 @@ void tm_stats_get(tm_stats *stats);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -91,4 +92,5 @@ TM_DEFINE_LOAD_(8, uint64_t)
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

@@ -22,6 +22,7 @@
 #include <setjmp.h>
 #include <tm/context.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -211,4 +212,5 @@ int tm_thrown_(int level);
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif

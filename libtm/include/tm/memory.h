@@ -17,6 +17,7 @@
 
 #include <stddef.h>
 
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -55,4 +56,5 @@ int tm_retire(void *object, void (*destroy)(void *object));
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 #endif
