@@ -2,6 +2,8 @@
 // B1, B2, B3: write-back and write-through, chosen at run time, both at once on the same data.
 #include "support.hpp"
 
+#include <tm/var.hpp>
+
 namespace {
 
 using namespace libtm;
@@ -77,7 +79,7 @@ TEST_P(BothModes, B3_one_thread_changes_modes_over_the_same_data)
 TEST_P(BothModes, F8_vars_and_arrays)
 {
     struct {
-        var<int> count;
+        alignas(32) var<int> count;
         var<double> sum;
         array<short, 20> shorts;
     } s{};
