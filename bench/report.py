@@ -103,6 +103,22 @@ def run(binary, size, pattern, extra):
     return merged
 
 
+def busy_seconds():
+    """Processor time that the whole machine has spent, and what this program and its children have."""
+    with open('/proc/stat') as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    everybody = (user + nice + system + irq + softirq + steal) / os.sysconf('SC_CLK_TCK')
+    times = os.times()
+    return everybody, times.user + times.system + times.children_user + times.children_system
+
+
+def others_share(before, start):
+    """How much of the machine others took meanwhile: 0 to 1. Figures measured beside others are not worth much."""
+    after = busy_seconds()
+    others = (after[0] - before[0]) - (after[1] - before[1])
+    return max(0.0, others / (time.monotonic() - start) / os.cpu_count())
+
+
 def processor():
     with open('/proc/cpuinfo') as file:
         for line in file:
@@ -125,6 +141,8 @@ def print_head(context, rounds):
           f'({package("libjemalloc2")}), compiler {context.get("compiler", "?")}, C library {platform.libc_ver()[1]},')
     print(f'          Google Benchmark {package("libbenchmark-dev")}, {peer}')
     print(f'measured  {rounds} interleaved rounds; medians, in brackets the quartiles')
+    others = context.get('others', 0)
+    print(f'          other processes took {100 * others:.0f} % of the machine meanwhile' + ': measure again when it is idle' * (others > 0.05))
 
 
 def any_libitm(context):
@@ -147,9 +165,11 @@ def main():
         with open(store) as file:
             results = json.load(file)
     else:
+        before, start = busy_seconds(), time.monotonic()
         results = run(os.path.join(options.build, 'bench', 'tm-bench'), size, options.filter, extra)
         if not results['benchmarks']:
             sys.exit(1)
+        results['context']['others'] = others_share(before, start)
         with open(store, 'w') as file:
             json.dump(results, file, indent=1)
 

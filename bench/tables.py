@@ -86,7 +86,7 @@ def each(function, *lists):
 
 
 def divide(above, below):
-    return each(lambda a, b: a / b, above, [b or float('nan') for b in below])
+    return [a / b for a, b in zip(above, below) if b]
 
 
 def heading(number, text):
