@@ -20,7 +20,7 @@
 enum { accounts = 64, opening = 1000 };
 
 static int64_t balance[accounts];
-static long transfers = 50000; /* of each thread */
+static long transfers = 20000; /* of each thread */
 static int running = 1;
 
 /** Move `amount`, or nothing if there is not so much. Returns 0, or the code given to tm_abort(). */

@@ -64,7 +64,7 @@ long audit(const std::vector<account> &accounts)
 int main(int argc, char **argv)
 {
     const long threads = argc > 1 ? std::atol(argv[1]) : 4;
-    const long transfers = argc > 2 ? std::atol(argv[2]) : 30000;
+    const long transfers = argc > 2 ? std::atol(argv[2]) : 10000;
     if (argc > 3 || threads < 1 || threads > 256 || transfers < 1) {
         std::fprintf(stderr, "Usage: bank++ [THREADS [TRANSFERS]]\n");
         return 2;

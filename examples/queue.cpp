@@ -104,7 +104,7 @@ int main(int argc, char **argv)
 {
     const int producers = argc > 1 ? std::atoi(argv[1]) : 2;
     const int consumers = argc > 2 ? std::atoi(argv[2]) : 2;
-    const int items = argc > 3 ? std::atoi(argv[3]) : 30000;
+    const int items = argc > 3 ? std::atoi(argv[3]) : 10000;
     if (argc > 4 || producers < 1 || producers > 256 || consumers < 1 || consumers > 256 || items < 1) {
         std::fprintf(stderr, "Usage: queue [PRODUCERS [CONSUMERS [ITEMS]]]\n");
         return 2;
