@@ -7,23 +7,30 @@
 #include "write_back.hpp"
 #include "write_through.hpp"
 
+#include <sched.h>
+
 namespace libtm::engine {
 
 namespace {
 
 /** The write log is full, or this is the first write. */
-void grow(Context &tx, const char *operation)
+[[gnu::noinline]] void grow(Context &tx, const char *operation)
 {
     if (tx.writes.empty()) {
         if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
         if (tx.reads_dropped) restart(tx, TM_ABORTED_PROMOTED);
         if (serial::is_taken(tx)) restart(tx, TM_ABORTED_KILLED);
+        tx.duties |= duty_writes;
         if (tx.asks(TM_READ_MOSTLY)) {
             tx.log_all_reads = true;
             tx.read_end = tx.read_capacity;
         }
     }
-    if (!tx.writes.grow(tx.may_grow())) {
+    while (!tx.writes.grow(tx.may_grow() || tx.irrevocable())) {
+        if (tx.irrevocable()) { // cannot roll back: wait for memory
+            sched_yield();
+            continue;
+        }
         if (!tx.may_grow()) fail(tx, TM_ERROR_LOG_FULL, operation);
         fail(tx, TM_ERROR_MEMORY, operation);
     }
@@ -46,11 +53,7 @@ Stripe *acquire(Context &tx, Orec &orec, Word w, std::uintptr_t base, const char
             w = orec.load(std::memory_order_acquire);
         }
     }
-    stripe->old_word = w;
-    stripe->base = base;
-    stripe->next = nullptr;
-    stripe->mask = 0;
-    stripe->flags = Stripe::head | (tx.write_through ? Stripe::through : 0);
+    stripe->take(w, base, tx.stripe_flags() | Stripe::head);
     return stripe;
 }
 
@@ -59,11 +62,8 @@ Stripe *add_alias(Context &tx, Word w, std::uintptr_t base, const char *operatio
     if (tx.writes.full()) grow(tx, operation);
     Stripe *const stripe = tx.writes.add();
     Stripe *const head = Context::stripes_of(w);
-    stripe->old_word = 0;
-    stripe->base = base;
+    stripe->take(0, base, tx.stripe_flags());
     stripe->next = head->next;
-    stripe->mask = 0;
-    stripe->flags = tx.write_through ? Stripe::through : 0;
     head->next = stripe;
     return stripe;
 }

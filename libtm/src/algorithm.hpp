@@ -19,6 +19,8 @@
 #include "context.hpp"
 #include "memory.hpp"
 
+#include <bit>
+
 namespace libtm::engine {
 
 inline constexpr std::uintptr_t base_of(std::uintptr_t addr) { return addr & ~std::uintptr_t{stripe_size - 1}; }
@@ -32,20 +34,18 @@ inline constexpr std::uint32_t mask_of(unsigned offset, std::size_t size)
 /** Visit the bytes of `mask` in pieces, none of which holds a byte beside: visit(offset, Word{}). */
 template <class Visit> inline void for_each_piece(std::uint32_t mask, Visit visit)
 {
-    for (unsigned offset = 0; mask; offset += 8, mask >>= 8) {
-        const std::uint32_t eight = mask & 0xff;
-        if (eight == 0xff) {
+    while (mask) {
+        const unsigned offset = static_cast<unsigned>(std::countr_zero(mask));
+        const std::uint32_t rest = mask >> offset;
+        if (offset % 8 == 0 && (rest & 0xff) == 0xff) {
             visit(offset, std::uint64_t{});
-            continue;
-        }
-        for (unsigned at = 0; at < 8 && eight >> at; at += 4) {
-            const std::uint32_t four = eight >> at & 0xf;
-            if (four == 0xf) {
-                visit(offset + at, std::uint32_t{});
-            } else {
-                for (unsigned i = 0; i < 4; ++i)
-                    if (four >> i & 1) visit(offset + at + i, std::uint8_t{});
-            }
+            mask &= ~(std::uint32_t{0xff} << offset);
+        } else if (offset % 4 == 0 && (rest & 0xf) == 0xf) {
+            visit(offset, std::uint32_t{});
+            mask &= ~(std::uint32_t{0xf} << offset);
+        } else {
+            visit(offset, std::uint8_t{});
+            mask &= mask - 1;
         }
     }
 }

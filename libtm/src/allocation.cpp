@@ -39,6 +39,7 @@ void *allocate(Context &tx, std::size_t size, std::size_t alignment, bool zeroed
     }
     if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
     if (size > PTRDIFF_MAX) return out_of_memory(tx, operation);
+    tx.duties |= duty_allocations;
     void *block = tx.allocations.take_kept(size, alignment);
     if (block) {
         if (zeroed) std::memset(block, 0, size);
@@ -82,6 +83,7 @@ void free_block(Context &tx, void *block, const char *operation)
     Free result = tx.allocations.free_made(block);
     if (result == Free::not_made_here) {
         result = lock_freed(tx, block, heap::usable_size(block)) ? Free::freed : Free::freed_before;
+        tx.duties |= duty_allocations;
         if (result == Free::freed && !tx.allocations.add_retired(block, heap::release, tx.may_grow()))
             fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
     }
@@ -178,6 +180,7 @@ int tm_retire(void *object, void (*destroy)(void *object))
         return 0;
     }
     if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, "tm_retire");
+    tx.duties |= duty_allocations;
     if (!tx.allocations.add_retired(object, destroy, tx.may_grow())) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_retire");
     return 0;
 }

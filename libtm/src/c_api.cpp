@@ -227,6 +227,7 @@ int tm_irrevocable(void)
         restart(tx, TM_ABORTED_KILLED);
     }
     tx.is_irrevocable = true;
+    tx.duties |= duty_serial;
     return 0;
 }
 
@@ -250,8 +251,8 @@ int tm_save_sigmask(void)
 {
     Context &tx = self();
     if (!tx.limit) return EPERM;
-    if (!tx.saved.sigmask) pthread_sigmask(SIG_SETMASK, nullptr, &tx.saved.mask);
-    tx.saved.sigmask = true;
+    if (!(tx.duties & duty_sigmask)) pthread_sigmask(SIG_SETMASK, nullptr, &tx.saved_mask);
+    tx.duties |= duty_sigmask;
     return 0;
 }
 
@@ -259,8 +260,8 @@ int tm_save_fenv(void)
 {
     Context &tx = self();
     if (!tx.limit) return EPERM;
-    if (!tx.saved.fenv) std::fegetenv(&tx.saved.environment);
-    tx.saved.fenv = true;
+    if (!(tx.duties & duty_fenv)) std::fegetenv(&tx.saved_fenv);
+    tx.duties |= duty_fenv;
     return 0;
 }
 
@@ -292,6 +293,7 @@ int tm_log_local_bytes(void *addr, size_t size)
         if (tx.irrevocable()) return 0; // it will not be needed
         fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log_local");
     }
+    tx.duties |= duty_actions;
     const LocalHead local = {addr, size};
     std::memcpy(data, &local, sizeof local);
     std::memcpy(static_cast<char *>(data) + sizeof local, addr, size);
@@ -319,6 +321,7 @@ static int log_action(const tm_action &action, bool own, const void *data, std::
         if (tx.irrevocable()) return record(tx, TM_ERROR_MEMORY, ENOMEM, "tm_log", "out of memory in an irrevocable transaction: the entry is not logged");
         fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log");
     }
+    tx.duties |= duty_actions;
     if (size) std::memcpy(copy, data, size);
     return 0;
 }

@@ -81,6 +81,9 @@ int assign(std::string_view name, std::string_view text)
     const std::int64_t value = parse(*option, text);
     if (value < 0) return EINVAL;
     (config.*option->value).store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
+    config.manner.store({0, get(config.mode) == TM_WRITE_THROUGH, get(config.quiescence) != 0,
+                         get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp), false},
+                        std::memory_order_relaxed);
     return 0;
 }
 

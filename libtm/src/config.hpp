@@ -14,6 +14,15 @@ namespace libtm::engine {
 
 enum class Contention : std::uint32_t { suicide, delay, backoff, timestamp };
 
+/** How a transaction runs: from its attributes and the options. */
+struct alignas(8) Manner {
+    std::uint32_t flags; ///< of its tm_attr
+    bool write_through;  ///< mode of the stripes that loads and stores make
+    bool quiesces;       ///< writers wait for older transactions
+    bool has_birth;      ///< the policy timestamp is on
+    bool has_attr;
+};
+
 /** The options' values. Read by running transactions, hence atomic; relaxed, since each stands for itself. */
 struct Config {
     using Value = std::atomic<std::uint32_t>;
@@ -26,6 +35,9 @@ struct Config {
     Value orecs{20};
     Value clock_bits{60};
     Value verbose{0};
+
+    /** What a transaction without attributes begins with: derived from the options, one word to load. */
+    std::atomic<Manner> manner{Manner{0, false, true, false, false}};
 
     /** Read TM_CONF, once; freeze what the first transaction fixes. Called before the first context is made. */
     void start();

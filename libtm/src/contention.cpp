@@ -38,6 +38,12 @@ void back_off(Context &tx)
 
 } // namespace
 
+void take_birth(Context &tx)
+{
+    static constinit std::atomic<std::uint64_t> next{0};
+    tx.birth.store(next.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
 bool keeps_waiting(const Context &tx, Word owner_slot, unsigned looks)
 {
     switch (policy()) {

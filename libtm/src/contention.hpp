@@ -21,14 +21,8 @@ bool keeps_waiting(const Context &tx, Word owner_slot, unsigned looks);
 /** Between two attempts; nothing is held. */
 void before_retry(Context &tx);
 
-/** The first attempt begins. */
-inline void first_attempt(Context &tx)
-{
-    if (__builtin_expect(get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp), 0)) {
-        static constinit std::atomic<std::uint64_t> ticket{0};
-        tx.birth.store(ticket.fetch_add(1, std::memory_order_relaxed), std::memory_order_relaxed);
-    }
-}
+/** The first attempt begins, under the policy timestamp. */
+void take_birth(Context &tx);
 
 } // namespace libtm::engine::contention
 

@@ -27,6 +27,19 @@
 
 namespace libtm::engine {
 
+/** What the end of a transaction has to attend to. */
+enum Duty : unsigned {
+    duty_writes = 1,        ///< the write log
+    duty_actions = 2,       ///< the action log
+    duty_allocations = 4,   ///< blocks made, kept or retired
+    duty_serial = 8,        ///< the serial token
+    duty_plain_writes = 16, ///< annotate::plain_writes_begin() is in force
+    duty_sigmask = 32,      ///< a saved signal mask
+    duty_fenv = 64,         ///< a saved floating-point environment
+    duty_retried = 128,     ///< there were attempts before
+    duty_read_log = 256,    ///< the bounds of the read log are not the usual ones
+};
+
 enum class State : std::uint8_t { idle, running, committing, unwinding };
 
 /** What happens at the boundary of the outermost block after a rollback. */
@@ -42,40 +55,41 @@ struct Context : tm_context {
     /** The head of the stripes that a word which this context owns names. */
     static Stripe *stripes_of(Word w) { return reinterpret_cast<Stripe *>((w & ((Word{1} << owner_shift) - 1)) << 6); }
     Word locked_by(const Stripe *head) const { return lock_tag | reinterpret_cast<std::uintptr_t>(head) >> 6; }
+    std::uint32_t stripe_flags() const { return manner.write_through ? Stripe::through : 0; }
     Word snapshot() const { return version_of(limit) - 1; }
 
-    bool asks(unsigned flag) const { return (flags & flag) != 0; }
+    bool asks(unsigned flag) const { return (manner.flags & flag) != 0; }
     bool may_grow() const { return !asks(TM_NO_GROW); }
     bool irrevocable() const { return is_irrevocable; }
+    const char *label() const { return manner.has_attr ? attr.label : nullptr; }
+    std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
+    unsigned max_retries() const { return manner.has_attr && attr.max_retries ? attr.max_retries : get(config.max_retries); }
 
-    // What begin sets. Together, since every transaction writes them.
-    Word lock_tag;               ///< as in the locked words of this context
-    unsigned flags = 0;          ///< of the tm_attr
+    // What begin sets. Together, since every transaction writes them; the same types side by side, so that stores are merged.
+    Manner manner;               ///< flags and modes
+    unsigned duties = 0;         ///< Duty bits: what the end has to do; none for a transaction that has only read
+    unsigned cxx_depth = 0;      ///< C++ blocks among the nested ones
+    unsigned attempts = 0;
+    tm_abort_reason last_abort = TM_ABORTED_NOT;
+    int begin_errno = 0;
     State state = State::idle;
-    bool write_through = false;  ///< mode of the stripes that loads and stores make
-    bool quiesces = true;        ///< writers wait for older transactions
+    bool in_recovery = false;    ///< tm_restart() may retry from the recovery block
+    bool outermost_is_cxx = false;
+    bool frame_is_jmp_buf = false;
+
     bool serial = false;         ///< holds the serial token
     bool is_irrevocable = false;
     bool wants_irrevocable = false; ///< the next attempt shall be
     bool reads_dropped = false;  ///< the read log is incomplete: no extension, no writing
     bool log_all_reads = false;  ///< a read-only transaction that needs its read log after all
     bool in_action = false;      ///< a function of the action log is running
-    bool plain_writes = false;   ///< annotate::plain_writes_begin() is in force
-    bool in_recovery = false;    ///< tm_restart() may retry from the recovery block
-    bool frame_is_jmp_buf = false;
-    bool outermost_is_cxx = false;
-    int jump_result = 0;         ///< what tm_begin returns after a longjmp
     Outcome outcome = Outcome::retry;
-    tm_abort_reason last_abort = TM_ABORTED_NOT;
-    unsigned attempts = 0;
-    unsigned max_retries = 0;
-    unsigned cxx_depth = 0;      ///< C++ blocks among the nested ones
-    int begin_errno = 0;
-    int *errno_address;
-    std::uint64_t deadline = 0;
+    int jump_result = 0;         ///< what tm_begin returns after a longjmp
+    int *errno_address = nullptr;
+    Word lock_tag;               ///< as in the locked words of this context
     std::atomic<std::uint64_t> birth{0}; ///< when the first attempt began, for the policy timestamp
-    const char *label = nullptr;
     void (*unwind)() = nullptr;  ///< throws, in the user's code
+    tm_attr attr{};              ///< a copy, if manner.has_attr
     std::uint64_t **read_begin = nullptr;
     std::uint64_t **read_capacity = nullptr;
 
@@ -88,11 +102,8 @@ struct Context : tm_context {
     std::uint64_t random;
 
     std::jmp_buf jump_buffer;
-    struct Saved {
-        bool sigmask = false, fenv = false;
-        sigset_t mask;
-        std::fenv_t environment;
-    } saved;
+    sigset_t saved_mask;
+    std::fenv_t saved_fenv;
 
     Context *next_context = nullptr;
     std::atomic<bool> in_use{true};

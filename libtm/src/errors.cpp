@@ -32,7 +32,7 @@ Sentence sentence_of(tm_error_kind kind)
 
 int record(Context &tx, tm_error_kind kind, int code, const char *operation, const char *message)
 {
-    tx.error = {kind, code, operation, tx.label, message};
+    tx.error = {kind, code, operation, tx.label(), message};
     return code;
 }
 

@@ -35,6 +35,14 @@ struct alignas(64) Stripe {
     static constexpr std::uint32_t released = 8; ///< of a freed block: a commit counts it as written
     static constexpr std::uint32_t freed_shift = 8; ///< 4 bits from here on: a block that starts in this 8-byte granule was freed
 
+    void take(Word word, std::uintptr_t address, std::uint32_t initial_flags)
+    {
+        old_word = word;
+        base = address;
+        next = nullptr;
+        mask = 0;
+        flags = initial_flags;
+    }
     bool is_through() const { return (flags & through) != 0; }
 };
 static_assert(sizeof(Stripe) == 64);
@@ -46,6 +54,8 @@ public:
     bool full() const { return next_ == end_; }
     /** Needs !full(). */
     Stripe *add() { return next_++; }
+    /** The one that add() would give. */
+    Stripe *next() { return next_; }
     /** Take back the last add(). */
     void drop() { --next_; }
     /** Make room for one more. False: no memory, or it would need a new chunk and may not. */

@@ -51,8 +51,8 @@ void privatize_part(Context &tx, std::uintptr_t addr, std::size_t size, unsigned
 
 void before_plain_writes(Context &tx, unsigned flags)
 {
-    if (!(flags & TM_PRIVATIZE_STORE) || tx.plain_writes) return;
-    tx.plain_writes = true;
+    if (!(flags & TM_PRIVATIZE_STORE) || (tx.duties & duty_plain_writes)) return;
+    tx.duties |= duty_plain_writes;
     annotate::plain_writes_begin();
 }
 

@@ -21,10 +21,10 @@ bool validate(const Context &tx)
 
 void extend(Context &tx, Word version)
 {
-    if (tx.reads_dropped) restart(tx, TM_ABORTED_CHANGED); // nothing to validate
+    if (tx.reads_dropped && !tx.irrevocable()) restart(tx, TM_ABORTED_CHANGED); // nothing to validate
     if (!clock.advance(version, tx.irrevocable())) restart(tx, TM_ABORTED_CLOCK);
     const Word now = clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
-    if (!validate(tx)) restart(tx, TM_ABORTED_CHANGED);
+    if (!tx.irrevocable() && !validate(tx)) restart(tx, TM_ABORTED_CHANGED);
     tx.limit = limit_of(now);
     tx.stats.extensions.add();
 }
@@ -38,8 +38,11 @@ void await(Context &tx, const Orec &orec, Word w)
     Patience patience;
     while (orec.load(std::memory_order_relaxed) == w) {
         const unsigned looks = patience.looks();
-        if (few_reads || (looks & (looks - 1)) == 0) {
-            if (tx.reads_dropped || !validate_and_bump(tx)) restart(tx, TM_ABORTED_CHANGED);
+        if (few_reads || (looks & (looks - 1)) == 0 || patience.yields()) {
+            if (tx.irrevocable())
+                tx.activity.bump(); // nobody changes what it has read
+            else if (tx.reads_dropped || !validate_and_bump(tx))
+                restart(tx, TM_ABORTED_CHANGED);
         }
         if (!tx.irrevocable() && !contention::keeps_waiting(tx, slot_of(w), looks)) {
             tx.awaited = &orec;
@@ -51,8 +54,8 @@ void await(Context &tx, const Orec &orec, Word w)
 
 void log_read_slow(Context &tx, Orec &orec)
 {
-    if (tx.asks(TM_READ_ONLY | TM_READ_MOSTLY) && !tx.log_all_reads) {
-        tx.reads_dropped = true; // the snapshot is all that such a transaction needs
+    if ((tx.asks(TM_READ_ONLY | TM_READ_MOSTLY) && !tx.log_all_reads) || tx.irrevocable()) {
+        tx.reads_dropped = true; // nothing of what such a transaction read can change, or its snapshot is all it needs
         tx.read_next = tx.read_begin;
     } else {
         const auto used = static_cast<std::size_t>(tx.read_next - tx.read_begin);

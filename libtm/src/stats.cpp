@@ -11,8 +11,8 @@ extern "C" void tm_stats_get(tm_stats *stats)
     *stats = {};
     for (const Context *context = registry.first(); context; context = context->next_context) {
         const Stats &one = context->stats;
-        stats->commits += one.commits.get();
-        stats->read_only += one.read_only.get();
+        stats->commits += one.readers.get() + one.writers.get();
+        stats->read_only += one.readers.get();
         stats->serial += one.serial.get();
         stats->extensions += one.extensions.get();
         stats->waits += one.waits.get();

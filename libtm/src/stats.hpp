@@ -26,7 +26,7 @@ private:
 };
 
 struct Stats {
-    Counter commits, read_only, serial, extensions, waits, max_attempts;
+    Counter readers, writers, serial, extensions, waits, max_attempts;
     Counter aborts[TM_ABORT_REASONS];
 };
 

@@ -42,16 +42,39 @@ template <class Value> Value load(const void *addr)
     }
 }
 
-template <class Value> inline void store(void *addr, Value value)
+template <class Value> [[gnu::noinline]] void store_slow(void *addr, Value value)
 {
     Context &tx = self();
     const auto at = reinterpret_cast<std::uintptr_t>(addr);
-    if (__builtin_expect(tx.limit == 0, 0)) return store_outside(tx, at, &value, sizeof value);
+    if (tx.limit == 0) return store_outside(tx, at, &value, sizeof value);
     Stripe &stripe = *own_stripe(tx, base_of(at), "tm_store");
     if (stripe.is_through())
         write_through::write(stripe, offset_of(at), value);
     else
         write_back::write(stripe, offset_of(at), value);
+}
+
+/** The first write to a stripe whose orec is free: acquire() and the mode's write(), in a straight line. */
+template <class Value> inline void store(void *addr, Value value)
+{
+    Context &tx = self();
+    const auto at = reinterpret_cast<std::uintptr_t>(addr);
+    Orec &orec = tx.orec_of(addr);
+    Word w = orec.load(std::memory_order_acquire);
+    Stripe *const stripe = tx.writes.next();
+    if (__builtin_expect(w >= tx.limit || tx.writes.full(), 0)) return store_slow(addr, value);
+    if (__builtin_expect(!orec.compare_exchange_strong(w, tx.locked_by(stripe), std::memory_order_seq_cst), 0)) // (5)
+        return store_slow(addr, value);
+    tx.writes.add();
+    stripe->take(w, base_of(at), tx.stripe_flags() | Stripe::head);
+    stripe->mask = mask_of(offset_of(at), sizeof value);
+    if (tx.manner.write_through) {
+        const Value old = memory::load<Value>(at);
+        std::memcpy(stripe->data + offset_of(at), &old, sizeof old);
+        memory::store(at, value);
+    } else {
+        std::memcpy(stripe->data + offset_of(at), &value, sizeof value);
+    }
 }
 
 } // namespace

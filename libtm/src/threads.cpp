@@ -15,7 +15,7 @@ constinit Registry registry;
 void Patience::wait()
 {
     // Pausing costs 40 to 140 cycles, depending on the processor: a few looks without it catch what is about to end.
-    if (looks_ >= get(config.spin))
+    if (yields())
         sched_yield();
     else if (looks_ >= 8)
         annotate::pause();

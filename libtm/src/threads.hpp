@@ -14,6 +14,7 @@
 #ifndef LIBTM_THREADS_HPP
 #define LIBTM_THREADS_HPP
 
+#include "config.hpp"
 #include "logs.hpp"
 
 namespace libtm::engine {
@@ -96,6 +97,8 @@ class Patience {
 public:
     void wait();
     unsigned looks() const { return looks_; }
+    /** Whether the next wait() gives the processor away. */
+    bool yields() const { return looks_ >= get(config.spin); }
 
 private:
     unsigned looks_ = 0;

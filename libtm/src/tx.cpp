@@ -59,69 +59,71 @@ namespace {
 
 constexpr std::size_t bounded_read_log = 64; // entries of a read-only transaction's log, which wraps
 
-void start_attempt(Context &tx)
+[[gnu::noinline]] void bound_read_log(Context &tx)
+{
+    tx.read_end = tx.log_all_reads ? tx.read_capacity : tx.read_begin + bounded_read_log;
+    tx.duties |= duty_read_log;
+}
+
+[[gnu::noinline]] void wait_for_clock(Context &tx)
+{
+    do {
+        tx.activity.leave();
+        serial::wait_for_clock();
+        tx.activity.enter();
+    } while (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
+}
+
+inline void start_attempt(Context &tx)
 {
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
-    if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0))
-        tx.read_end = tx.log_all_reads ? tx.read_capacity : tx.read_begin + bounded_read_log;
-    for (;;) {
-        tx.activity.enter();
-        const Word now = clock.now.load(std::memory_order_seq_cst);
-        if (__builtin_expect(!(now & Clock::stop), 1)) {
-            tx.limit = limit_of(now);
-            tx.state = State::running;
-            return;
-        }
-        tx.activity.leave();
-        serial::wait_for_clock();
+    tx.state = State::running;
+    if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
+    tx.activity.enter();
+    Word now = clock.now.load(std::memory_order_seq_cst);
+    if (__builtin_expect(now & Clock::stop, 0)) {
+        wait_for_clock(tx);
+        now = clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
     }
+    tx.limit = limit_of(now);
 }
 
-void set_attributes(Context &tx, const tm_attr &attr)
-{
-    tx.flags = attr.flags;
-    if (attr.mode != TM_MODE_DEFAULT) tx.write_through = attr.mode == TM_WRITE_THROUGH;
-    if (attr.max_retries) tx.max_retries = attr.max_retries;
-    tx.deadline = attr.deadline;
-    tx.label = attr.label;
-    if (attr.flags & TM_NO_QUIESCENCE) tx.quiesces = false;
-}
-
-/** The logs are empty again, the orecs let go: forget the attempt. */
-void forget_attempt(Context &tx)
+/** The logs are done with, the orecs let go: forget the attempt. */
+inline void forget_attempt(Context &tx)
 {
     tx.limit = 0;
     tx.read_next = tx.read_begin;
+}
+
+void forget_logs(Context &tx)
+{
+    forget_attempt(tx);
     tx.read_end = tx.read_capacity;
     tx.reads_dropped = false;
     tx.writes.clear();
 }
 
-void become_idle(Context &tx)
+inline void become_idle(Context &tx)
 {
     tx.depth = 0;
     tx.cxx_depth = 0;
+    tx.duties = 0;
     tx.state = State::idle;
     tx.activity.leave();
 }
 
 void end_plain_writes(Context &tx)
 {
-    if (!tx.plain_writes) return;
-    tx.plain_writes = false;
+    if (!(tx.duties & duty_plain_writes)) return;
+    tx.duties &= ~duty_plain_writes;
     annotate::plain_writes_end();
-}
-
-void forget_saved(Context &tx)
-{
-    tx.saved.sigmask = tx.saved.fenv = false;
 }
 
 void restore_saved(Context &tx)
 {
-    if (tx.saved.sigmask) pthread_sigmask(SIG_SETMASK, &tx.saved.mask, nullptr);
-    if (tx.saved.fenv) std::fesetenv(&tx.saved.environment);
+    if (tx.duties & duty_sigmask) pthread_sigmask(SIG_SETMASK, &tx.saved_mask, nullptr);
+    if (tx.duties & duty_fenv) std::fesetenv(&tx.saved_fenv);
     *tx.errno_address = tx.begin_errno;
 }
 
@@ -136,12 +138,13 @@ void roll_back(Context &tx, tm_abort_reason reason)
     release_rolled_back(tx);
     tx.actions.finish();
     tx.in_action = false;
-    forget_attempt(tx);
+    forget_logs(tx);
     tx.allocations.roll_back();
     restore_saved(tx);
     tx.stats.aborts[reason].add();
     tx.last_abort = reason;
     tx.outcome = Outcome::retry;
+    tx.duties = 0;
     tx.state = State::unwinding;
 }
 
@@ -149,12 +152,6 @@ bool roll_back_commit(Context &tx, tm_abort_reason reason)
 {
     roll_back(tx, reason);
     return false;
-}
-
-void count_commit(Context &tx)
-{
-    tx.stats.commits.add();
-    if (__builtin_expect(tx.attempts > 1, 0)) tx.stats.max_attempts.raise_to(tx.attempts);
 }
 
 /** (a) to (c). False: rolled back. Sets the version. */
@@ -173,7 +170,7 @@ bool prepare(Context &tx, Word &version)
             }
         }
     }
-    if (tx.writes.empty()) return true;
+    if (!(tx.duties & duty_writes)) return true;
     version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1; // (12)
     if (tx.irrevocable()) return true;
     if (__builtin_expect(version > clock.last, 0)) return roll_back_commit(tx, TM_ABORTED_CLOCK);
@@ -195,8 +192,8 @@ bool commit_changes(Context &tx)
             record(tx, TM_ERROR_ACTION, code, "tm_commit", "an apply function of the action log failed; the transaction is committed all the same");
         tx.in_action = false;
     }
-    const bool wrote = !tx.writes.empty();
-    if (tx.quiesces && (wrote || tx.allocations.retires())) { // (f)
+    const bool wrote = (tx.duties & duty_writes) != 0;
+    if (tx.manner.quiesces && (wrote || tx.allocations.retires())) { // (f)
         tx.activity.quiesce();
         if (wait_until_passed(tx)) tx.stats.waits.add();
     }
@@ -205,16 +202,18 @@ bool commit_changes(Context &tx)
         tx.stats.serial.add();
         serial::give_back(tx);
     }
-    forget_attempt(tx);
-    tx.in_action = true;
-    if (!tx.actions.empty()) tx.actions.finish(); // (h)
-    tx.in_action = false;
+    if (!tx.actions.empty()) {
+        tx.in_action = true;
+        tx.actions.finish(); // (h)
+        tx.in_action = false;
+    }
+    forget_logs(tx);
     tx.wants_irrevocable = false;
-    forget_saved(tx);
+    (wrote ? tx.stats.writers : tx.stats.readers).add();
+    const unsigned duties = tx.duties;
+    if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
     become_idle(tx);
-    if (!wrote) tx.stats.read_only.add();
-    count_commit(tx);
-    if (!tx.allocations.empty() || tx.attempts > 1) tx.allocations.commit(tx, tx.quiesces);
+    if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
     return true;
 }
 
@@ -226,34 +225,41 @@ void end_failed(Context &tx)
     if (tx.serial) serial::give_back(tx);
     tx.wants_irrevocable = false;
     tx.allocations.release_kept();
-    forget_saved(tx);
     become_idle(tx);
     tx.in_recovery = !tx.outermost_is_cxx;
 }
 
+namespace {
+
+/** Attributes, and what else is not everyday. Whether the attempt can start at once. */
+[[gnu::noinline]] bool set_attributes(Context &tx, const tm_attr *attr)
+{
+    if (tx.manner.has_birth) contention::take_birth(tx);
+    if (!attr) return true;
+    tx.attr = *attr;
+    tx.manner.has_attr = true;
+    tx.manner.flags = attr->flags;
+    if (attr->mode != TM_MODE_DEFAULT) tx.manner.write_through = attr->mode == TM_WRITE_THROUGH;
+    if (attr->flags & TM_NO_QUIESCENCE) tx.manner.quiesces = false;
+    tx.wants_irrevocable = (attr->flags & TM_IRREVOCABLE) != 0;
+    return !tx.wants_irrevocable && !attr->deadline;
+}
+
+} // namespace
+
 bool begin(Context &tx, const tm_attr *attr)
 {
-    tx.in_recovery = false;
     tx.attempts = 1;
     tx.last_abort = TM_ABORTED_NOT;
+    tx.in_recovery = false;
     tx.error.kind = TM_ERROR_NONE;
-    tx.begin_errno = *tx.errno_address;
-    tx.flags = 0;
-    tx.deadline = 0;
-    tx.label = nullptr;
     tx.log_all_reads = false;
-    tx.write_through = get(config.mode) == TM_WRITE_THROUGH;
-    tx.quiesces = get(config.quiescence) != 0;
-    tx.max_retries = get(config.max_retries);
-    contention::first_attempt(tx);
-    if (attr) {
-        set_attributes(tx, *attr);
-        if (__builtin_expect((attr->flags & TM_IRREVOCABLE) || attr->deadline, 0)) {
-            tx.wants_irrevocable = (attr->flags & TM_IRREVOCABLE) != 0;
-            tx.attempts = 0;
-            tx.state = State::unwinding;
-            return next_attempt(tx);
-        }
+    tx.begin_errno = *tx.errno_address;
+    tx.manner = config.manner.load(std::memory_order_relaxed);
+    if (__builtin_expect(attr || tx.manner.has_birth, 0) && !set_attributes(tx, attr)) {
+        tx.attempts = 0;
+        tx.state = State::unwinding;
+        return next_attempt(tx);
     }
     start_attempt(tx);
     return true;
@@ -261,23 +267,20 @@ bool begin(Context &tx, const tm_attr *attr)
 
 bool commit(Context &tx)
 {
-    if (tx.writes.empty() && tx.actions.empty() && tx.allocations.empty() && !tx.serial && tx.attempts == 1 && !tx.plain_writes) {
-        forget_attempt(tx);
-        become_idle(tx);
-        forget_saved(tx);
-        tx.stats.read_only.add();
-        count_commit(tx);
-        return true;
-    }
-    return commit_changes(tx);
+    if (__builtin_expect(tx.duties & ~duty_read_log, 1)) return commit_changes(tx);
+    forget_attempt(tx);
+    if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
+    tx.stats.readers.add();
+    become_idle(tx);
+    return true;
 }
 
 bool deadline_passed(const Context &tx)
 {
-    if (!tx.deadline) return false;
+    if (!tx.deadline()) return false;
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) >= tx.deadline;
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) >= tx.deadline();
 }
 
 namespace {
@@ -286,7 +289,7 @@ namespace {
 bool wait_for_turn(Context &tx)
 {
     if (tx.last_abort == TM_ABORTED_CLOCK && !serial::reset_clock(tx)) return false;
-    if (tx.wants_irrevocable || tx.attempts > tx.max_retries || tx.serial) {
+    if (tx.wants_irrevocable || tx.attempts > tx.max_retries() || tx.serial) {
         if (!serial::take(tx)) return false;
         tx.is_irrevocable = tx.wants_irrevocable;
     } else if (tx.last_abort == TM_ABORTED_KILLED) {
@@ -309,6 +312,8 @@ bool next_attempt(Context &tx)
         return false;
     }
     ++tx.attempts;
+    tx.duties |= duty_retried;
+    if (tx.serial) tx.duties |= duty_serial;
     if (tx.last_abort == TM_ABORTED_PROMOTED || tx.attempts > tries_without_log) tx.log_all_reads = true;
     start_attempt(tx);
     return true;
@@ -377,7 +382,7 @@ void abandon(Context &tx)
     case State::committing: // left from within an action: the rest of the log is lost, but nobody may be stuck
         release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
         tx.in_action = false;
-        forget_attempt(tx);
+        forget_logs(tx);
         tx.actions.finish();
         break;
     case State::unwinding: break;
