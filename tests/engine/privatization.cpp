@@ -71,6 +71,30 @@ TEST_P(Privatization, P13_unlinked_node_is_used_plainly_at_once)
     EXPECT_EQ(violations.load(), 0u);
 }
 
+TEST_P(Privatization, P13_commit_waits_for_transactions_that_see_the_old_state)
+{
+    TM_SKIP_UNLESS_INDEPENDENT();
+    Cell cell, other;
+    Flag reading, committed;
+    tm_stats before, after;
+    tm_stats_get(&before);
+    std::thread reader([&] {
+        atomically(how(0, TM_READ_ONLY), [&] {
+            load(cell.value);
+            reading.raise();
+            for (int i = 0; i < 2000; ++i) std::this_thread::yield();
+            require(!committed.raised());
+        });
+    });
+    reading.await();
+    atomically(how(1), [&] { store(cell.value, 1L); });
+    committed.raise();
+    reader.join();
+    tm_stats_get(&after);
+    EXPECT_EQ(after.waits, before.waits + 1);
+    EXPECT_EQ(violations.load(), 0u);
+}
+
 TEST_P(Privatization, P13_through_a_third_thread)
 {
     // state: 0 shared; 1 marked as taken, by one thread; whoever *reads* the mark in a transaction of its own may claim it.
