@@ -22,7 +22,7 @@ QUICK = dict(rounds=9, window=25, words=[[1]], structures=[[1], [1, 2, 8]])
 FULL = dict(rounds=11, window=100, words=[[1], [1, 2]], structures=[[1], [1, 2, 4, 8]])
 # The words of an array and the empty transaction: many workloads, of interest for their cost at one thread.
 WORDS = re.compile(r'(empty|read|write|modify)\b')
-EXTRA_WORDS = re.compile(r'(read|write|modify)-(of|sequential)')
+EXTRA_WORDS = re.compile(r'(read|write|modify)-(of|sequential)|.*-[18]$')
 
 
 class Progress:

@@ -20,10 +20,11 @@ void add_words(catalogue &to, const std::string &variant, const std::string &nam
         to.add<Sync, words<typename Sync::access, Touch, Order>>(name + "-" + std::to_string(count), variant, {array, count});
 }
 
-/** Reads of words. The names without a number of their own are those of the tables: 4,096 words, scattered. */
+/** Reads of words. The names without a number of their own are those of 4,096 words, scattered. */
 template <class Sync> void add_reads(catalogue &to, const std::string &variant)
 {
     add_words<Sync, touch::read, order::scattered>(to, variant, "read", 4096);
+    add_words<Sync, touch::read, order::random>(to, variant, "read-random", 65536);
     add_words<Sync, touch::read, order::scattered>(to, variant, "read-of-65536", 65536);
     add_words<Sync, touch::read, order::sequential>(to, variant, "read-sequential", 4096);
 }

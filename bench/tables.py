@@ -19,6 +19,7 @@ TO_MUTEX = [
 TO_LIBITM = 2.5
 WT_TO_WB = 0.85
 MANY_THREADS = 0.8
+WORDS = [('read-random', 'random'), ('read', 'back to back')]
 ONE_AND_TWO = [('1 thread', ALONE), ('2 threads', 2)]
 
 
@@ -120,9 +121,10 @@ class Report:
         for mode in ('wb', 'wt'):
             empty, name = r.cost('empty', mode), mode.upper()
             add(f'{name} empty transaction', Figure(empty, 10, True), 'ns')
-            for n in (64, 512):
-                above = each(lambda tx, e, plain: (tx - e - plain) / n, r.cost(f'read-{n}', mode), empty, r.cost(f'read-{n}', 'none'))
-                add(f'{name} read above the plain load, N = {n}', Figure(above, 1.5, True), 'ns')
+            for what, order in WORDS:
+                for n in (64, 512):
+                    above = each(lambda tx, e, plain: (tx - e - plain) / n, r.cost(f'{what}-{n}', mode), empty, r.cost(f'{what}-{n}', 'none'))
+                    add(f'{name} read above the plain load, N = {n}, {order}', Figure(above, 1.5, True), 'ns')
             for n, target in ((64, 6), (512, 6)):
                 first = each(lambda tx, e: (tx - e) / n, r.cost(f'write-{n}', mode), empty)
                 add(f'{name} first write, N = {n}', Figure(first, target, True), 'ns')
@@ -133,12 +135,15 @@ class Report:
             add(f'{name} malloc+free to the plain pair, 2 threads', Figure(r.ratio('malloc-free', (mode, 2), ('plain', 2))), '')
             add(f'{name} malloc+free, 2 threads to 1', Figure(r.ratio('malloc-free', (mode, 2), (mode, 1)), 1.0), '')
         add('C++ empty transaction (WB)', Figure(r.cost('empty', 'wb-cpp')), 'ns')
+        for what, order in WORDS:
+            for n in (64, 512):
+                cost, plain = r.cost(f'{what}-{n}', 'ro'), r.cost(f'{what}-{n}', 'none')
+                add(f'read-only to the plain loop, N = {n}, {order}', Figure(divide(cost, plain), 1.3, True), '')
         for n in (64, 512):
-            add(f'read-only to the plain loop, N = {n}', Figure(divide(r.cost(f'read-{n}', 'ro'), r.cost(f'read-{n}', 'none')), 1.3, True),
-                '')
+            add(f'a word of the plain loop, N = {n}, random', Figure([cost / n for cost in r.cost(f'read-random-{n}', 'none')]), 'ns')
         add('std::mutex, lock and unlock', Figure(r.cost('empty', 'mutex')), 'ns')
         if rows:
-            heading(1, 'costs at one thread; words scattered over 4,096; the empty transaction is taken off reads and writes')
+            heading(1, 'costs at one thread; the empty transaction is taken off reads and writes; random of 65,536 words, else scattered over 4,096')
             print_rows(['', 'median', 'quartiles', 'target', ''], rows)
 
     def structures(self, number, text, rows):

@@ -53,14 +53,15 @@ template <class Access> struct empty {
 };
 
 enum class touch { read, write, modify };
-enum class order { scattered, sequential };
+enum class order { scattered, random, sequential };
 
 /**
  * `count` words of 8 bytes of an array: read, written, or read and written.
  *
  * Scattered words are 64-bit multiples of the golden ratio, scaled to the array: as good as random, never the same stripe twice
- * in a transaction of up to 512 words, and so cheap to compute that what is measured is the access. Sequential words are
- * neighbours, four of which share a stripe.
+ * in a transaction of up to 512 words, and so cheap to compute that nothing but the accesses is measured. Random words come from a
+ * generator whose steps wait for each other, as the accesses of programs often do; what an access costs beside hides in that
+ * time. Sequential words are neighbours, four of which share a stripe.
  */
 template <class Access, touch Touch, order Order> class words {
 public:
@@ -86,7 +87,13 @@ public:
             if constexpr (Touch == touch::read) sum += Access::load(word);
             if constexpr (Touch == touch::write) Access::store(word, at);
             if constexpr (Touch == touch::modify) Access::store(word, Access::load(word) + 1);
-            at += Order == order::scattered ? 0x9e3779b97f4a7c15u : std::uint64_t{1} << shift_;
+            if constexpr (Order == order::scattered) at += 0x9e3779b97f4a7c15u;
+            if constexpr (Order == order::sequential) at += std::uint64_t{1} << shift_;
+            if constexpr (Order == order::random) { // xorshift64
+                at ^= at << 13;
+                at ^= at >> 7;
+                at ^= at << 17;
+            }
         }
         return Touch == touch::modify ? static_cast<std::int64_t>(args.count) : static_cast<std::int64_t>(sum);
     }
