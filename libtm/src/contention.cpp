@@ -28,8 +28,8 @@ std::uint64_t next_random(Context &tx) // xorshift64 (Marsaglia 2003)
 
 void back_off(Context &tx)
 {
-    constexpr unsigned patient = 3;        // attempts after which the processor is given away
-    constexpr unsigned longest = 10;       // log2 of the most pauses
+    constexpr unsigned patient = 3;  // attempts after which the processor is given away
+    constexpr unsigned longest = 10; // log2 of the most pauses
     const unsigned exponent = tx.attempts < longest ? tx.attempts : longest;
     const std::uint64_t pauses = next_random(tx) & ((std::uint64_t{1} << exponent) - 1);
     for (std::uint64_t i = 0; i < pauses; ++i) annotate::pause();
@@ -53,23 +53,19 @@ bool keeps_waiting(const Context &tx, Word owner_slot, unsigned looks)
         break;
     default: break;
     }
-    return looks < get(config.wait);
+    return looks < get(config.spin);
 }
 
 void before_retry(Context &tx)
 {
     const Orec *const awaited = tx.awaited;
     tx.awaited = nullptr;
-    switch (policy()) {
-    case Contention::suicide: return;
-    case Contention::delay: {
-        if (!awaited) return;
+    if (policy() == Contention::suicide) return;
+    if (awaited) {
         Patience patience;
         while (is_locked(awaited->load(std::memory_order_relaxed)) && patience.looks() < get(config.wait)) patience.wait();
-        return;
     }
-    default: back_off(tx);
-    }
+    if (policy() != Contention::delay) back_off(tx);
 }
 
 } // namespace libtm::engine::contention

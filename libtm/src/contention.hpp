@@ -4,9 +4,12 @@
  * Who gives way when two transactions meet, and what the one that gave way does before its next attempt (the option `contention`).
  *
  *     suicide     give way at once, try again at once
- *     delay       wait a while; then give way, and try again when the orec is free
- *     backoff     wait a while; then give way, and try again after a random time that doubles with each attempt
- *     timestamp   the older transaction waits a while, the younger one gives way at once (wait-die); then as backoff
+ *     delay       look at the orec a few times (`spin`); then give way, and try again when it is free or after `wait` looks
+ *     backoff     as delay, and then a random time that doubles with each attempt
+ *     timestamp   the older transaction does as in backoff, the younger one gives way at once (wait-die)
+ *
+ * A transaction that waits long does so between two attempts, where it holds nothing and nobody's quiescence waits for it: when there are more threads
+ * than processors, one that slept within its transaction would stop all others.
  */
 #ifndef LIBTM_CONTENTION_HPP
 #define LIBTM_CONTENTION_HPP

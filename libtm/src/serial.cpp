@@ -48,7 +48,7 @@ bool take_in_place(Context &tx)
 {
     if (tx.reads_dropped || !try_take(tx)) return false;
     tx.serial = true; // a restart keeps the token
-    return wait_until_ended(tx, [&] { return validate_and_bump(tx); });
+    return wait_until_ended(tx, [&] { return assure(tx); });
 }
 
 void give_back(Context &tx)

@@ -39,10 +39,7 @@ void await(Context &tx, const Orec &orec, Word w)
     while (orec.load(std::memory_order_relaxed) == w) {
         const unsigned looks = patience.looks();
         if (few_reads || (looks & (looks - 1)) == 0 || patience.yields()) {
-            if (tx.irrevocable())
-                tx.activity.bump(); // nobody changes what it has read
-            else if (tx.reads_dropped || !validate_and_bump(tx))
-                restart(tx, TM_ABORTED_CHANGED);
+            if ((tx.reads_dropped && !tx.irrevocable()) || !assure(tx)) restart(tx, TM_ABORTED_CHANGED);
         }
         if (!tx.irrevocable() && !contention::keeps_waiting(tx, slot_of(w), looks)) {
             tx.awaited = &orec;

@@ -34,11 +34,16 @@ inline void log_read(Context &tx, Orec &orec)
     *tx.read_next++ = reinterpret_cast<std::uint64_t *>(&orec);
 }
 
-/** Say to those who wait for us that we have not read what they hold. False: we have. */
-inline bool validate_and_bump(Context &tx)
+/**
+ * Assure those who wait for us that we have not read what they hold: two bumps, each after a validation, of which the second lies
+ * wholly after whatever they did before. False: we have read it.
+ */
+inline bool assure(Context &tx)
 {
-    if (!validate(tx)) return false;
-    tx.activity.bump();
+    for (int round = 0; round < 2; ++round) {
+        if (!tx.irrevocable() && !validate(tx)) return false; // nobody changes what an irrevocable one has read
+        tx.activity.bump();
+    }
     return true;
 }
 
