@@ -36,7 +36,7 @@ template <class Meanwhile> bool wait_until_ended(const Context &tx, Meanwhile me
 bool take(Context &tx)
 {
     Patience patience;
-    while (!try_take(tx)) {
+    while (!tx.serial && !try_take(tx)) { // an attempt that ran with the token keeps it for the next
         if (deadline_passed(tx)) return false;
         patience.wait();
     }

@@ -57,7 +57,7 @@ namespace libtm::engine {
 
 namespace {
 
-constexpr std::size_t bounded_read_log = 64; // entries of a read-only transaction's log, which wraps
+constexpr std::size_t bounded_read_log = 512; // entries of a read-only transaction's log, which wraps
 
 [[gnu::noinline]] void bound_read_log(Context &tx)
 {
@@ -377,6 +377,7 @@ void abandon(Context &tx)
             commit_changes(tx);
             return;
         }
+        record(tx, TM_ERROR_ABORT, ECANCELED, "tm_abandon", "the transaction was left before its end, and rolled back");
         roll_back(tx, TM_ABORTED_ABANDONED);
         break;
     case State::committing: // left from within an action: the rest of the log is lost, but nobody may be stuck
