@@ -13,34 +13,39 @@ namespace libtm::engine {
 
 namespace {
 
-/** The write log is full, or this is the first write. */
-[[gnu::noinline]] void grow(Context &tx, const char *operation)
+/** A transaction that was begun read-only writes. */
+[[gnu::noinline]] void promote(Context &tx, const char *operation)
 {
-    if (tx.writes.empty()) {
-        if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
-        if (tx.reads_dropped) restart(tx, TM_ABORTED_PROMOTED);
-        if (serial::is_taken(tx)) restart(tx, TM_ABORTED_KILLED);
-        tx.duties |= duty_writes;
-        if (tx.asks(TM_READ_MOSTLY)) {
-            tx.log_all_reads = true;
-            tx.read_end = tx.read_capacity;
-        }
-    }
+    if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
+    if (tx.reads_dropped) restart(tx, TM_ABORTED_PROMOTED);
+    tx.log_all_reads = true;
+    tx.read_end = tx.read_capacity;
+}
+
+[[gnu::noinline]] void add_chunk(Context &tx, const char *operation)
+{
     while (!tx.writes.grow(tx.may_grow() || tx.irrevocable())) {
-        if (tx.irrevocable()) { // cannot roll back: wait for memory
-            sched_yield();
-            continue;
-        }
-        if (!tx.may_grow()) fail(tx, TM_ERROR_LOG_FULL, operation);
-        fail(tx, TM_ERROR_MEMORY, operation);
+        if (!tx.irrevocable()) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
+        sched_yield(); // cannot roll back: wait for memory
     }
 }
 
 } // namespace
 
+void make_room(Context &tx, const char *operation)
+{
+    if (!(tx.duties & duty_writes)) { // the first write
+        if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) promote(tx, operation);
+        if (__builtin_expect(serial::is_taken(tx), 0)) restart(tx, TM_ABORTED_KILLED);
+        tx.duties |= duty_writes;
+        if (__builtin_expect(tx.writes.start(), 1)) return;
+    }
+    add_chunk(tx, operation);
+}
+
 Stripe *acquire(Context &tx, Orec &orec, Word w, std::uintptr_t base, const char *operation)
 {
-    if (tx.writes.full()) grow(tx, operation);
+    if (tx.writes.full()) make_room(tx, operation);
     Stripe *const stripe = tx.writes.add();
     for (;;) {
         if (__builtin_expect(w < tx.limit, 1)) {
@@ -59,7 +64,7 @@ Stripe *acquire(Context &tx, Orec &orec, Word w, std::uintptr_t base, const char
 
 Stripe *add_alias(Context &tx, Word w, std::uintptr_t base, const char *operation)
 {
-    if (tx.writes.full()) grow(tx, operation);
+    if (tx.writes.full()) make_room(tx, operation);
     Stripe *const stripe = tx.writes.add();
     Stripe *const head = Context::stripes_of(w);
     stripe->take(0, base, tx.stripe_flags());

@@ -58,6 +58,16 @@ public:
     Stripe *next() { return next_; }
     /** Take back the last add(). */
     void drop() { --next_; }
+    /** Room for the first stripe, if there is memory from earlier transactions. */
+    bool start()
+    {
+        if (!first_) return false;
+        used_ = 1;
+        current_ = first_;
+        next_ = first_->stripes();
+        end_ = next_ + first_->count;
+        return true;
+    }
     /** Make room for one more. False: no memory, or it would need a new chunk and may not. */
     bool grow(bool may_allocate);
     /** Have room for `count` more without grow() allocating. */
@@ -72,8 +82,9 @@ public:
 
     template <class Visit> void for_each(Visit visit) const
     {
-        for (const Chunk *chunk = first_; chunk && chunk != in_use_end(); chunk = chunk->next) {
-            Stripe *const stop = chunk == current_ ? next_ : chunk->stripes() + chunk->count;
+        const Chunk *chunk = first_;
+        for (std::size_t left = used_; left; --left, chunk = chunk->next) {
+            Stripe *const stop = left == 1 ? next_ : chunk->stripes() + chunk->count;
             for (Stripe *stripe = chunk->stripes(); stripe != stop; ++stripe) visit(*stripe);
         }
     }
@@ -87,7 +98,6 @@ private:
     static constexpr std::size_t kept_chunks = 8; // 1 MiB
     static Chunk *make_chunk(std::size_t count);
     void trim();
-    const Chunk *in_use_end() const { return used_ ? current_->next : first_; }
 
     Stripe *next_ = nullptr; ///< room is [next_, end_); both null before the first write
     Stripe *end_ = nullptr;

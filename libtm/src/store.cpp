@@ -42,11 +42,17 @@ template <class Value> Value load(const void *addr)
     }
 }
 
+template <class Value> void store(void *addr, Value value);
+
 template <class Value> [[gnu::noinline]] void store_slow(void *addr, Value value)
 {
     Context &tx = self();
     const auto at = reinterpret_cast<std::uintptr_t>(addr);
     if (tx.limit == 0) return store_outside(tx, at, &value, sizeof value);
+    if (tx.writes.full()) {
+        make_room(tx, "tm_store");
+        return store(addr, value);
+    }
     Stripe &stripe = *own_stripe(tx, base_of(at), "tm_store");
     if (stripe.is_through())
         write_through::write(stripe, offset_of(at), value);
