@@ -59,10 +59,12 @@ def weight(name):
 def run(binary, size, pattern, extra):
     """Run everything that is asked for; the merged output of Google Benchmark."""
     plan = []  # (workload, threads, its benchmarks)
+    has_libitm = False
     for threads, is_words in [(t, True) for t in size['words']] + [(t, False) for t in size['structures']]:
         chosen = {}
         for name in listed(binary, threads):
-            workload = name.split('/')[0]
+            workload, variant = name.split('/')[:2]
+            has_libitm |= variant == 'libitm'
             if bool(WORDS.match(workload)) != is_words or not re.search(pattern, workload):
                 continue
             if size is QUICK and EXTRA_WORDS.match(workload):
@@ -100,6 +102,8 @@ def run(binary, size, pattern, extra):
             merged['benchmarks'] += part['benchmarks']
             os.remove(out)
     progress.end()
+    if merged['context']:
+        merged['context']['has libitm'] = has_libitm
     return merged
 
 
@@ -134,7 +138,7 @@ def package(name):
 
 
 def print_head(context, rounds):
-    peer = f'libitm {package("libitm1")} ({context.get("libitm method", "?")})' if any_libitm(context) else 'no libitm (no -fgnu-tm)'
+    peer = f'libitm {package("libitm1")} ({context["libitm method"]})' if context.get('has libitm') else 'no libitm (no -fgnu-tm)'
     print(f'date      {context["date"]}')
     print(f'machine   {processor()}, {context["num_cpus"]} processors, {platform.system()} {platform.release()}')
     print(f'software  libtm {context.get("libtm version", "?")}, heap {context.get("libtm heap", "?")} '
@@ -143,10 +147,6 @@ def print_head(context, rounds):
     print(f'measured  {rounds} interleaved rounds; medians, in brackets the quartiles')
     others = context.get('others', 0)
     print(f'          other processes took {100 * others:.0f} % of the machine meanwhile' + ': measure again when it is idle' * (others > 0.05))
-
-
-def any_libitm(context):
-    return context.get('has libitm', False)
 
 
 def main():
@@ -180,7 +180,6 @@ def main():
             damaged.append(f'{entry["name"]}: {entry["error_message"]}')
         else:
             samples.setdefault((workload, variant, ALONE if entry['alone'] else entry['threads']), []).append(entry)
-    results['context']['has libitm'] = any(variant == 'libitm' for _, variant, _ in samples)
     print_head(results['context'], max(map(len, samples.values()), default=0))
     missed = all_tables(samples)
     print(f'\nThe figures are in {store}.' if not options.json else '')
