@@ -313,14 +313,21 @@ TEST_P(Allocation, G3_free_conflicts_with_a_user_of_the_block)
         auto *const block = static_cast<char *>(tm_calloc(1, 32 << 10));
         Cell other;
         int attempts = 0;
+        Flag read, freed;
+        std::thread owner([&] { // not joined inside: at its end a thread waits for those who may still see what it has freed
+            read.await();
+            atomically(how(TM_NO_QUIESCENCE), [&] { tm_free(block); });
+            freed.raise();
+        });
         tx([&] {
-            const bool first = ++attempts == 1;
-            if (first) {
+            if (++attempts == 1) {
                 load(block[offset]);
-                std::thread([&] { atomically(how(TM_NO_QUIESCENCE), [&] { tm_free(block); }); }).join();
+                read.raise();
+                freed.await();
             }
             store(other.value, 1L);
         });
+        owner.join();
         EXPECT_EQ(attempts, 2) << offset;
     }
 }
