@@ -37,6 +37,19 @@ template <tm_mode Mode, unsigned Flags = 0> struct block {
     static tally count() { return count_aborts(); }
 };
 
+/** tm_begin without attributes, in the mode of the process. */
+struct block_by_default : block<TM_MODE_DEFAULT> {
+    template <class Body> static std::int64_t run(Body body)
+    {
+        tm_save std::int64_t result = 0;
+        tm_begin
+            result = body();
+        tm_commit
+        tm_end
+        return result;
+    }
+};
+
 /** libtm::atomically */
 template <tm_mode Mode, unsigned Flags = 0> struct lambda : block<Mode, Flags> {
     template <class Body> static std::int64_t run(Body body) { return libtm::atomically(attributes<Mode, Flags>, body); }
@@ -51,6 +64,7 @@ void add_libtm(catalogue &to)
     add_structures<block<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
     add_structures<block<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
     add_reads<block<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
+    add_empty<block_by_default>(to, "default");
     add_empty<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
     add_structures<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
 }

@@ -134,6 +134,7 @@ class Report:
             add(f'{name} malloc+free to the plain pair, 1 thread', Figure(r.ratio('malloc-free', (mode, ALONE), ('plain', ALONE)), 0.16), '')
             add(f'{name} malloc+free to the plain pair, 2 threads', Figure(r.ratio('malloc-free', (mode, 2), ('plain', 2))), '')
             add(f'{name} malloc+free, 2 threads to 1', Figure(r.ratio('malloc-free', (mode, 2), (mode, 1)), 1.0), '')
+        add('empty transaction without attributes', Figure(r.cost('empty', 'default'), 10, True), 'ns')
         add('C++ empty transaction (WB)', Figure(r.cost('empty', 'wb-cpp')), 'ns')
         for what, order in WORDS:
             for n in (64, 512):
