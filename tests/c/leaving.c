@@ -41,17 +41,25 @@ static void *exits(void *unused)
     return NULL;
 }
 
+static __attribute__((noinline)) void jump(jmp_buf out)
+{
+    volatile char frame[8192]; /* far below what the caller calls next */
+    frame[0] = 0;
+    tm_begin_with(attr)
+        tm_store(&counter, 1000);
+        longjmp(out, 1);
+    tm_commit
+    tm_end
+    frame[1] = frame[0];
+}
+
 static void *jumps_and_goes_on(void *unused)
 {
     jmp_buf out;
-    if (setjmp(out) == 0) {
-        tm_begin_with(attr)
-            tm_store(&counter, 1000);
-            longjmp(out, 1);
-        tm_commit
-        tm_end
-    }
+    if (setjmp(out) == 0)
+        jump(out);
     add(1);
+    CHECK(!tm_in_transaction());
     return unused;
 }
 

@@ -65,6 +65,8 @@ protected:
 };
 TM_MODES_SUITE(Leaving);
 
+std::jmp_buf out;
+
 struct Counted {
     explicit Counted(int &destroyed) : destroyed_(destroyed) {}
     ~Counted() { ++destroyed_; }
@@ -189,7 +191,6 @@ TEST_P(Leaving, P19_exception_beside_a_swallowed_restart)
 TEST_P(Leaving, P19_thread_returns_out_of_a_c_block)
 {
     in_thread([a = how()] {
-        jmp_buf out;
         if (setjmp(out) == 0)
             c_transaction(a, [&] {
                 dirty();
@@ -260,16 +261,26 @@ TEST_P(Leaving, P19_cancellation_in_a_cpp_block)
     expect_rolled_back(how());
 }
 
+/** Calls the function from a frame so large that the caller's next calls are surely above it on the stack. */
+template <class Function> __attribute__((noinline)) void deep_down(Function function)
+{
+    volatile char frame[8192];
+    frame[0] = 0;
+    function();
+    frame[8191] = frame[0];
+}
+
 TEST_P(Leaving, P19_bare_longjmp_is_rolled_back_by_the_next_begin)
 {
-    static jmp_buf out;
     static Cell other;
     other.value = 0;
     const attr a = how();
     if (setjmp(out) == 0)
-        c_transaction(a, [&] {
-            dirty();
-            longjmp(out, 1);
+        deep_down([&] {
+            c_transaction(a, [&] {
+                dirty();
+                longjmp(out, 1);
+            });
         });
     c_transaction(a, [&] { tm_store_i64(&other.value, tm_load_i64(&other.value) + 1); });
     EXPECT_EQ(other.value, 1);
@@ -279,20 +290,39 @@ TEST_P(Leaving, P19_bare_longjmp_is_rolled_back_by_the_next_begin)
 
 TEST_P(Leaving, P19_bare_longjmp_then_a_cpp_block)
 {
-    static jmp_buf out;
     const attr a = how();
     if (setjmp(out) == 0)
-        c_transaction(a, [&] {
-            dirty();
-            c_transaction(a, [&] { longjmp(out, 1); });
+        deep_down([&] {
+            c_transaction(a, [&] {
+                dirty();
+                c_transaction(a, [&] { longjmp(out, 1); });
+            });
         });
     EXPECT_EQ(atomically(a, [&] { return load(cell.value); }), 5);
     expect_rolled_back(how());
 }
 
+TEST_P(Leaving, P19_bare_longjmp_then_the_same_block_again)
+{
+    const attr a = how();
+    static int rounds;
+    rounds = 0;
+    const auto block = [&] {
+        if (rounds++ == 0) {
+            dirty();
+            longjmp(out, 1);
+        }
+        tm_store_i64(&cell.value, tm_load_i64(&cell.value) + 1);
+    };
+    setjmp(out);
+    c_transaction(a, block); // the same begin at the same depth, for the second time
+    EXPECT_FALSE(tm_in_transaction());
+    EXPECT_EQ(cell.value, 6);
+    EXPECT_EQ(undone, 1);
+}
+
 TEST_P(Leaving, P19_tm_longjmp_rolls_back_first)
 {
-    static jmp_buf out;
     const attr a = how();
     if (setjmp(out) == 0) {
         c_transaction(a, [&] {
@@ -307,7 +337,6 @@ TEST_P(Leaving, P19_tm_longjmp_rolls_back_first)
 
 TEST_P(Leaving, P19_abandon_forgets_the_transaction)
 {
-    static jmp_buf out;
     const attr a = how();
     if (setjmp(out) == 0)
         c_transaction(a, [&] {
