@@ -193,13 +193,13 @@ void Allocations::destroy_later(Context &tx)
     }
 }
 
-void Allocations::drain(const Context &self)
+void Allocations::at_thread_exit(const Context &self)
 {
     release_kept();
-    while (!waiting_.empty() || !collecting_.empty()) {
-        wait_until_passed(self);
-        destroy_all(waiting_);
-        destroy_all(collecting_);
+    if (!waiting_.empty() && grace_.over()) destroy_all(waiting_);
+    if (waiting_.empty() && !collecting_.empty() && grace_.start(self)) {
+        waiting_.swap(collecting_);
+        if (grace_.over()) destroy_all(waiting_);
     }
 }
 

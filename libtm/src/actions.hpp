@@ -66,8 +66,8 @@ public:
     void roll_back();
     /** No further attempt: give back what was kept. */
     void release_kept();
-    /** Wait until all that was retired is destroyed. */
-    void drain(const Context &self);
+    /** Destroy what nobody sees any more. The rest is left to the next thread that uses this context: waiting here could be for ever. */
+    void at_thread_exit(const Context &self);
 
 private:
     struct Made {

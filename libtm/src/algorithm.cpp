@@ -38,6 +38,7 @@ void make_room(Context &tx, const char *operation)
         if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) promote(tx, operation);
         if (__builtin_expect(serial::is_taken(tx), 0)) restart(tx, TM_ABORTED_KILLED);
         tx.duties |= duty_writes;
+        tx.holds_orecs.store(true, std::memory_order_relaxed); // published by (11)
         if (__builtin_expect(tx.writes.start(), 1)) return;
     }
     add_chunk(tx, operation);

@@ -2,8 +2,8 @@
  *
  * tm_begin_ and the jump back to it, for x86-64 (System V ABI).
  *
- * tm_begin_ returns once for each attempt. It stores what a called function must preserve, the stack pointer and its return address in
- * the context, 8 words in all, and goes on in C++. A restart loads them again: as setjmp and longjmp do, without their extra work.
+ * tm_begin_ returns once for each attempt. It begins in C++ and then stores what a called function must preserve, the stack pointer and its
+ * return address in the context, 8 words in all. A restart loads them again: as setjmp and longjmp do, without their extra work.
  * Offsets are those of struct tm_context; c_api.cpp asserts them.
  */
 #define DEPTH 40
@@ -20,21 +20,27 @@ tm_begin_:
         movq    %fs:(%rax), %rax
         cmpq    $0, DEPTH(%rax)
         jne     1f
-        leaq    8(%rsp), %rcx
-        movq    (%rsp), %rdx
-        movq    %rbx, FRAME+0(%rax)
-        movq    %rbp, FRAME+8(%rax)
-        movq    %r12, FRAME+16(%rax)
-        movq    %r13, FRAME+24(%rax)
-        movq    %r14, FRAME+32(%rax)
-        movq    %r15, FRAME+40(%rax)
-        movq    %rcx, FRAME+48(%rax)
-        movq    %rdx, FRAME+56(%rax)
+        pushq   %rax
+        .cfi_adjust_cfa_offset 8
         movq    %rdi, %rsi
         movq    %rax, %rdi
-        jmp     tm_begin_outermost_
-1:      /* nested, or the thread's first, or one left by longjmp: tm_begin_nested_ tells, with the caller's stack pointer */
+        call    tm_begin_outermost_
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
         leaq    8(%rsp), %rsi
+        movq    (%rsp), %rdx
+        movq    %rbx, FRAME+0(%rcx)
+        movq    %rbp, FRAME+8(%rcx)
+        movq    %r12, FRAME+16(%rcx)
+        movq    %r13, FRAME+24(%rcx)
+        movq    %r14, FRAME+32(%rcx)
+        movq    %r15, FRAME+40(%rcx)
+        movq    %rsi, FRAME+48(%rcx)
+        movq    %rdx, FRAME+56(%rcx)
+        ret
+1:      /* nested, or the thread's first, or one left by longjmp: tm_begin_nested_ tells, with the caller's stack pointer and our return address */
+        leaq    8(%rsp), %rsi
+        movq    (%rsp), %rdx
         pushq   %rdi
         .cfi_adjust_cfa_offset 8
         call    tm_begin_nested_

@@ -21,15 +21,19 @@ namespace libtm::engine {
 
 namespace {
 
-constexpr unsigned frame_sp = 6; // the place of the stack pointer in tm_context::frame
+// Places in tm_context::frame.
+constexpr unsigned frame_sp = 6;
+constexpr unsigned frame_ip = 7;
 
 /**
- * Whether the block that runs was left without a commit: the stack pointer is above that of its tm_begin. Then it is rolled back.
- * (Its frame may be gone, so nothing is restored on the stack: Actions of locals check.)
+ * Whether the block that runs was left without a commit: a begin comes from a frame above that of its tm_begin, or it is the same tm_begin in the
+ * same frame. Then it is rolled back.
  */
-bool was_abandoned(Context &tx, const void *sp)
+bool was_abandoned(Context &tx, const void *sp, const void *ip)
 {
-    if (reinterpret_cast<std::uintptr_t>(sp) <= reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp])) return false;
+    const auto now = reinterpret_cast<std::uintptr_t>(sp);
+    const auto then = reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
+    if (now < then || (now == then && ip != tx.frame[frame_ip])) return false;
     abandon(tx);
     return true;
 }
@@ -58,7 +62,7 @@ int tm_begin_outermost_(tm_context *context, const tm_attr *attr)
 }
 
 /** 1: nested. 0: refused. 2: there is a context in the state idle now. */
-int tm_begin_nested_(const tm_attr *, const void *sp)
+int tm_begin_nested_(const tm_attr *, const void *sp, const void *ip)
 {
     if (!has_context()) {
         first_begin_failed = !make_context();
@@ -69,7 +73,7 @@ int tm_begin_nested_(const tm_attr *, const void *sp)
         refuse(tx, "tm_begin", in_an_action);
         return 0;
     }
-    if (was_abandoned(tx, sp)) return 2;
+    if (was_abandoned(tx, sp, ip)) return 2;
     before_load_outside(tx);
     ++tx.depth;
     return 1;
@@ -83,18 +87,22 @@ jmp_buf *tm_jmp_buf_(void)
         if (first_begin_failed) return &unused;
     }
     Context &tx = self();
-    if (tx.depth && !tx.in_action) was_abandoned(tx, __builtin_dwarf_cfa());
-    return tx.depth ? &unused : &tx.jump_buffer;
+    void *const sp = __builtin_dwarf_cfa();
+    void *const ip = __builtin_return_address(0);
+    if (tx.depth && !tx.in_action) was_abandoned(tx, sp, ip);
+    if (tx.depth || tx.in_action) return &unused;
+    tx.frame[frame_sp] = sp;
+    tx.frame[frame_ip] = ip;
+    return &tx.jump_buffer;
 }
 
 int tm_begin_first_(const tm_attr *attr)
 {
     if (!has_context()) return 0;
     Context &tx = self();
-    if (tx.depth || tx.in_action) return tm_begin_nested_(attr, __builtin_dwarf_cfa());
+    if (tx.depth || tx.in_action) return tm_begin_nested_(attr, nullptr, nullptr); // tm_jmp_buf_ has looked
     tx.outermost_is_cxx = false;
     tx.frame_is_jmp_buf = true;
-    tx.frame[frame_sp] = __builtin_dwarf_cfa();
     return begin(tx, attr);
 }
 
@@ -131,7 +139,7 @@ int tm_enter_(const tm_attr *attr, void (*unwind)(void))
             refuse(tx, "libtm::atomically", in_an_action);
             return 0;
         }
-        if (!was_abandoned(tx, __builtin_dwarf_cfa())) {
+        if (!was_abandoned(tx, __builtin_dwarf_cfa(), __builtin_return_address(0))) {
             before_load_outside(tx);
             tx.unwind = unwind;
             ++tx.cxx_depth;
@@ -141,6 +149,7 @@ int tm_enter_(const tm_attr *attr, void (*unwind)(void))
     tx.outermost_is_cxx = true;
     tx.unwind = unwind;
     tx.frame[frame_sp] = __builtin_dwarf_cfa();
+    tx.frame[frame_ip] = __builtin_return_address(0);
     return begin(tx, attr);
 }
 

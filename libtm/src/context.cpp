@@ -18,7 +18,11 @@ constexpr std::size_t read_log_size = 2048;
 
 /** What a thread has before its first transaction. Its limit of 0 sends every access, its depth every begin, to the slow path. */
 alignas(64) constinit char idle_orec[sizeof(Orec)] = {-1, -1, -1, -1, -1, -1, -1, -1};
-constinit tm_context idle_context = {0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}};
+/** As large as a Context, since self() takes it for one. */
+struct alignas(Context) IdleContext : tm_context {
+    char rest[sizeof(Context) - sizeof(tm_context)];
+};
+constinit IdleContext idle_context = {{0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}}, {}};
 
 pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 bool started = false;
@@ -42,7 +46,7 @@ void at_thread_exit(void *context)
     tm_self_ = static_cast<Context *>(context);
     Context &tx = self();
     if (tx.state != State::idle) abandon(tx);
-    tx.allocations.drain(tx);
+    tx.allocations.at_thread_exit(tx);
     tm_self_ = &idle_context;
     registry.release(tx);
 }

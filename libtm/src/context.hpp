@@ -107,6 +107,7 @@ struct Context : tm_context {
 
     Context *next_context = nullptr;
     std::atomic<bool> in_use{true};
+    std::atomic<bool> holds_orecs{false}; ///< from the first write until the orecs are let go; set by the owner
     alignas(128) Activity activity; ///< on a cache line of its own: others look at it
 };
 

@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "heap.hpp"
 
-#include <jemalloc/jemalloc.h>
+#include <cstdlib>
+#include <malloc.h>
+#include <new>
 
+// The names of the C and C++ standards, not jemalloc's own: should a program be linked so that malloc is somebody else's, then
+// blocks of tm_malloc and malloc are still of one kind. With jemalloc these are also its shortest paths, the sized delete above all.
 namespace libtm::engine::heap {
 
 const char *const name = "jemalloc";
 
-namespace {
-// jemalloc's size classes from 16 bytes on are multiples of 16, so only more needs a flag. Sizes below 16 are rounded up.
-int flags_of(std::size_t alignment) { return alignment > least_alignment ? MALLOCX_ALIGN(alignment) : 0; }
-std::size_t rounded(std::size_t size) { return size < least_alignment ? least_alignment : size; }
-} // namespace
-
-void *allocate(std::size_t size, std::size_t alignment) { return mallocx(rounded(size), flags_of(alignment)); }
-void *allocate_zeroed(std::size_t size) { return mallocx(rounded(size), MALLOCX_ZERO); }
-void release_sized(void *block, std::size_t size, std::size_t alignment) { sdallocx(block, rounded(size), flags_of(alignment)); }
-void release(void *block) { dallocx(block, 0); }
-std::size_t usable_size(void *block) { return sallocx(block, 0); }
+void *allocate(std::size_t size, std::size_t alignment)
+{
+    return alignment <= least_alignment ? std::malloc(size < least_alignment ? least_alignment : size)
+                                        : ::operator new(size, std::align_val_t{alignment}, std::nothrow);
+}
+void *allocate_zeroed(std::size_t size) { return std::calloc(1, size < least_alignment ? least_alignment : size); }
+void release_sized(void *block, std::size_t size, std::size_t alignment)
+{
+    if (alignment <= least_alignment)
+        ::operator delete(block, size < least_alignment ? least_alignment : size);
+    else
+        ::operator delete(block, size, std::align_val_t{alignment});
+}
+void release(void *block) { std::free(block); }
+std::size_t usable_size(void *block) { return malloc_usable_size(block); }
 
 } // namespace libtm::engine::heap

@@ -16,6 +16,13 @@ bool try_take(const Context &tx)
     return holder.compare_exchange_strong(nobody, &tx, std::memory_order_seq_cst); // (14)
 }
 
+/** Whether the attempt seen as `before` has ended and let its orecs go. */
+bool has_ended(const Context &other, Word before)
+{
+    const Word now = other.activity.look();
+    return Activity::began_since(before, now) || (Activity::is_idle(now) && !other.holds_orecs.load(std::memory_order_acquire));
+}
+
 /** Wait until every attempt that is active now has ended. `meanwhile` runs at every look; false stops the wait. */
 template <class Meanwhile> bool wait_until_ended(const Context &tx, Meanwhile meanwhile)
 {
@@ -23,7 +30,7 @@ template <class Meanwhile> bool wait_until_ended(const Context &tx, Meanwhile me
         if (other == &tx) continue;
         const Word before = other->activity.look();
         Patience patience;
-        while (!Activity::ended(before, other->activity.look())) {
+        while (!has_ended(*other, before)) {
             if (!meanwhile()) return false;
             patience.wait();
         }
@@ -41,14 +48,16 @@ bool take(Context &tx)
         patience.wait();
     }
     tx.serial = true;
-    return wait_until_ended(tx, [] { return true; });
+    if (wait_until_ended(tx, [&] { return !deadline_passed(tx); })) return true;
+    give_back(tx);
+    return false;
 }
 
 bool take_in_place(Context &tx)
 {
     if (tx.reads_dropped || !try_take(tx)) return false;
     tx.serial = true; // a restart keeps the token
-    return wait_until_ended(tx, [&] { return assure(tx); });
+    return wait_until_ended(tx, [&] { return assure(tx); }) && validate(tx);
 }
 
 void give_back(Context &tx)

@@ -49,7 +49,7 @@ bool wait_until_passed(const Context &self)
     for (const Context *other = registry.first(); other; other = other->next_context) {
         if (other == &self) continue;
         const Word before = other->activity.look();
-        if (Activity::state(before) != Activity::active) continue;
+        if (Activity::is_idle(before)) continue;
         waited = true;
         Patience patience;
         while (!Activity::passed(before, other->activity.look())) patience.wait();
@@ -62,7 +62,7 @@ bool GracePeriod::start(const Context &self)
     seen_.clear();
     for (const Context *other = registry.first(); other; other = other->next_context) {
         const Word word = other->activity.look();
-        if (other != &self && Activity::state(word) == Activity::active && !seen_.push({other, word})) return false;
+        if (other != &self && !Activity::is_idle(word) && !seen_.push({other, word})) return false;
     }
     return true;
 }

@@ -5,9 +5,10 @@
  *
  * Every context has an *activity word*, the only thing it publishes about itself:
  *
- *     begins (40 bits) | bumps (22 bits) | state (2 bits)
+ *     begins (41 bits) | bumps (22 bits) | active (1 bit)
  *
- * `begins` counts attempts. A *bump* says: this transaction, still running, has validated everything that it read; one bump after another
+ * `begins` counts attempts. A committer is no longer active in its quiescence, when its memory is written: then nobody needs to wait for it,
+ * though it holds its orecs still (Context::holds_orecs). A *bump* says: this transaction, still running, has validated everything that it read; one bump after another
  * says that a whole validation lay between. Whoever took locks before the first of them knows after the second that the
  * transaction has not read what those locks guard. That lets a transaction that waits for an orec assure its holder.
  */
@@ -23,36 +24,34 @@ struct Context;
 
 class Activity {
 public:
-    enum State : Word { idle = 0, active = 1, quiescing = 2 };
-
     /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
     void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
-    /** (11) It has ended: release, so that its accesses happen before what a waiter does next. */
-    void leave() { word_.store(own() & ~state_mask, std::memory_order_release); }
-    /** Its memory is written; it will do nothing but wait for others and let its orecs go. */
-    void quiesce() { word_.store((own() & ~state_mask) | quiescing, std::memory_order_release); }
+    /** (11) It has ended, or will do nothing but wait for others and let its orecs go: release, so that its accesses happen before what a waiter does next. */
+    void leave()
+    {
+        const Word now = own();
+        if (now & active) word_.store(now & ~active, std::memory_order_release); // else not again: others may be looking at the line
+    }
     /** See above. An exchange, so that the validations before and after stay there. */
     void bump() { word_.exchange((own() & ~bump_mask) | ((own() + bump_unit) & bump_mask), std::memory_order_seq_cst); }
 
     Word look() const { return word_.load(std::memory_order_seq_cst); }
-    static State state(Word w) { return static_cast<State>(w & state_mask); }
+    static bool is_idle(Word w) { return (w & active) == 0; }
+    static bool began_since(Word before, Word now) { return before >> begin_shift != now >> begin_shift; }
     /** Whether the attempt seen as `before` can no longer see what was locked before it was so seen. */
-    static bool passed(Word before, Word now) { return state(now) != active || began_since(before, now) || bumps(before, now) >= 2; }
-    /** Whether the attempt seen as `before` has ended, with its orecs. */
-    static bool ended(Word before, Word now) { return state(now) == idle || began_since(before, now); }
+    static bool passed(Word before, Word now) { return is_idle(now) || began_since(before, now) || bumps(before, now) >= 2; }
 
 private:
-    static constexpr Word state_mask = 3;
-    static constexpr Word bump_unit = 4;
-    static constexpr Word bump_mask = ((Word{1} << 22) - 1) << 2;
-    static constexpr unsigned begin_shift = 24;
+    static constexpr Word active = 1;
+    static constexpr Word bump_unit = 2;
+    static constexpr Word bump_mask = ((Word{1} << 22) - 1) << 1;
+    static constexpr unsigned begin_shift = 23;
 
-    static bool began_since(Word before, Word now) { return before >> begin_shift != now >> begin_shift; }
-    static Word bumps(Word before, Word now) { return ((now - before) & bump_mask) >> 2; }
+    static Word bumps(Word before, Word now) { return ((now - before) & bump_mask) >> 1; }
     Word own() const { return word_.load(std::memory_order_relaxed); }
     Word next_begin() const { return ((own() >> begin_shift) + 1) << begin_shift; }
 
-    std::atomic<Word> word_{idle};
+    std::atomic<Word> word_{0};
 };
 
 /** All contexts ever made. They are never freed, but used again by later threads. */

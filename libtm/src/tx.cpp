@@ -49,6 +49,8 @@
 #include "snapshot.hpp"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <ctime>
 
 extern "C" [[noreturn]] void tm_jump_(void *const *frame, int result);
@@ -74,18 +76,22 @@ constexpr std::size_t bounded_read_log = 512; // entries of a read-only transact
     } while (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
 }
 
-inline void start_attempt(Context &tx)
+/** Become active, before all else: the exchange waits for all stores before it, so let there be few. */
+inline Word enter(Context &tx)
+{
+    tx.activity.enter();
+    const Word now = clock.now.load(std::memory_order_seq_cst);
+    if (__builtin_expect(!(now & Clock::stop), 1)) return now;
+    wait_for_clock(tx);
+    return clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
+}
+
+inline void start_attempt(Context &tx, Word now)
 {
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
     tx.state = State::running;
     if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
-    tx.activity.enter();
-    Word now = clock.now.load(std::memory_order_seq_cst);
-    if (__builtin_expect(now & Clock::stop, 0)) {
-        wait_for_clock(tx);
-        now = clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
-    }
     tx.limit = limit_of(now);
 }
 
@@ -139,6 +145,7 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.actions.finish();
     tx.in_action = false;
     forget_logs(tx);
+    tx.holds_orecs.store(false, std::memory_order_release);
     tx.allocations.roll_back();
     restore_saved(tx);
     tx.stats.aborts[reason].add();
@@ -148,29 +155,44 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.state = State::unwinding;
 }
 
-bool roll_back_commit(Context &tx, tm_abort_reason reason)
+[[gnu::noinline]] bool roll_back_commit(Context &tx, tm_abort_reason reason)
 {
     roll_back(tx, reason);
     return false;
 }
 
-/** (a) to (c). False: rolled back. Sets the version. */
-bool prepare(Context &tx, Word &version)
+/** (a): the action log may veto. False: rolled back. */
+bool prepare_actions(Context &tx)
 {
-    if (!tx.actions.empty()) {
-        tx.in_action = true;
-        const int veto = tx.actions.prepare();
-        tx.in_action = false;
-        if (veto) {
-            record(tx, TM_ERROR_VETO, veto, "tm_commit", "a prepare function of the action log refused the commit; see the code that it returned");
-            if (!tx.irrevocable()) {
-                roll_back(tx, TM_ABORTED_ERROR);
-                tx.outcome = Outcome::failed;
-                return false;
-            }
-        }
-    }
-    if (!(tx.duties & duty_writes)) return true;
+    tx.in_action = true;
+    const int veto = tx.actions.prepare();
+    tx.in_action = false;
+    if (!veto) return true;
+    record(tx, TM_ERROR_VETO, veto, "tm_commit", "a prepare function of the action log refused the commit; see the code that it returned");
+    if (tx.irrevocable()) return true;
+    roll_back(tx, TM_ABORTED_ERROR);
+    tx.outcome = Outcome::failed;
+    return false;
+}
+
+void apply_actions(Context &tx)
+{
+    tx.in_action = true;
+    if (const int code = tx.actions.apply())
+        record(tx, TM_ERROR_ACTION, code, "tm_commit", "an apply function of the action log failed; the transaction is committed all the same");
+    tx.in_action = false;
+}
+
+void finish_actions(Context &tx)
+{
+    tx.in_action = true;
+    tx.actions.finish();
+    tx.in_action = false;
+}
+
+/** (b), (c). False: rolled back. */
+inline bool take_version(Context &tx, Word &version)
+{
     version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1; // (12)
     if (tx.irrevocable()) return true;
     if (__builtin_expect(version > clock.last, 0)) return roll_back_commit(tx, TM_ABORTED_CLOCK);
@@ -178,42 +200,43 @@ bool prepare(Context &tx, Word &version)
     return true;
 }
 
-bool commit_changes(Context &tx)
+/** (f): from here on nobody waits for this transaction. */
+inline void quiesce(Context &tx)
 {
+    tx.activity.leave();
+    if (wait_until_passed(tx)) tx.stats.waits.add();
+}
+
+/** The steps of the overview. `only_writes`: there is nothing to attend to but the write log. */
+template <bool only_writes> bool commit_changes(Context &tx)
+{
+    const bool wrote = only_writes || (tx.duties & duty_writes) != 0;
+    const bool acted = !only_writes && (tx.duties & duty_actions) != 0;
     Word version = 0;
-    if (!prepare(tx, version)) return false;
-    end_plain_writes(tx);
+    if (acted && !prepare_actions(tx)) return false;
+    if (wrote && !take_version(tx, version)) return false;
+    if (!only_writes) end_plain_writes(tx);
     tx.limit = 0;
     tx.state = State::committing;
     copy_back(tx); // (d)
-    if (!tx.actions.empty()) {
-        tx.in_action = true;
-        if (const int code = tx.actions.apply()) // (e)
-            record(tx, TM_ERROR_ACTION, code, "tm_commit", "an apply function of the action log failed; the transaction is committed all the same");
-        tx.in_action = false;
-    }
-    const bool wrote = (tx.duties & duty_writes) != 0;
-    if (tx.manner.quiesces && (wrote || tx.allocations.retires())) { // (f)
-        tx.activity.quiesce();
-        if (wait_until_passed(tx)) tx.stats.waits.add();
-    }
+    if (acted) apply_actions(tx); // (e)
+    if (tx.manner.quiesces && (wrote || tx.allocations.retires())) quiesce(tx);
     release_committed(tx, version); // (g)
-    if (tx.serial) {
+    tx.holds_orecs.store(false, std::memory_order_release);
+    if (!only_writes && tx.serial) {
         tx.stats.serial.add();
         serial::give_back(tx);
     }
-    if (!tx.actions.empty()) {
-        tx.in_action = true;
-        tx.actions.finish(); // (h)
-        tx.in_action = false;
-    }
+    if (acted) finish_actions(tx); // (h)
     forget_logs(tx);
-    tx.wants_irrevocable = false;
     (wrote ? tx.stats.writers : tx.stats.readers).add();
     const unsigned duties = tx.duties;
-    if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
     become_idle(tx);
-    if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
+    if constexpr (!only_writes) {
+        tx.wants_irrevocable = false;
+        if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
+        if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
+    }
     return true;
 }
 
@@ -236,7 +259,7 @@ namespace {
 {
     if (tx.manner.has_birth) contention::take_birth(tx);
     if (!attr) return true;
-    tx.attr = *attr;
+    std::memcpy(static_cast<void *>(&tx.attr), attr, offsetof(tm_attr, reserved));
     tx.manner.has_attr = true;
     tx.manner.flags = attr->flags;
     if (attr->mode != TM_MODE_DEFAULT) tx.manner.write_through = attr->mode == TM_WRITE_THROUGH;
@@ -249,6 +272,7 @@ namespace {
 
 bool begin(Context &tx, const tm_attr *attr)
 {
+    const Word now = enter(tx);
     tx.attempts = 1;
     tx.last_abort = TM_ABORTED_NOT;
     tx.in_recovery = false;
@@ -261,13 +285,14 @@ bool begin(Context &tx, const tm_attr *attr)
         tx.state = State::unwinding;
         return next_attempt(tx);
     }
-    start_attempt(tx);
+    start_attempt(tx, now);
     return true;
 }
 
 bool commit(Context &tx)
 {
-    if (__builtin_expect(tx.duties & ~duty_read_log, 1)) return commit_changes(tx);
+    if (tx.duties == duty_writes) return commit_changes<true>(tx);
+    if (__builtin_expect(tx.duties & ~duty_read_log, 0)) return commit_changes<false>(tx);
     forget_attempt(tx);
     if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
     tx.stats.readers.add();
@@ -315,7 +340,7 @@ bool next_attempt(Context &tx)
     tx.duties |= duty_retried;
     if (tx.serial) tx.duties |= duty_serial;
     if (tx.last_abort == TM_ABORTED_PROMOTED || tx.attempts > tries_without_log) tx.log_all_reads = true;
-    start_attempt(tx);
+    start_attempt(tx, enter(tx));
     return true;
 }
 
@@ -374,7 +399,7 @@ void abandon(Context &tx)
     case State::idle: return;
     case State::running:
         if (tx.irrevocable()) { // cannot be undone, so it counts
-            commit_changes(tx);
+            commit_changes<false>(tx);
             return;
         }
         record(tx, TM_ERROR_ABORT, ECANCELED, "tm_abandon", "the transaction was left before its end, and rolled back");
@@ -384,6 +409,7 @@ void abandon(Context &tx)
         release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
         tx.in_action = false;
         forget_logs(tx);
+        tx.holds_orecs.store(false, std::memory_order_release);
         tx.actions.finish();
         break;
     case State::unwinding: break;

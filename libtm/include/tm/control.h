@@ -48,15 +48,20 @@ enum {
     TM_IRREVOCABLE = 64      /**< begin irrevocable: runs alone among writers, never restarts, may do what cannot be undone */
 };
 
+#ifdef __cplusplus
+#define TM_ZERO_ {}
+#else
+#define TM_ZERO_
+#endif
 /** What one transaction asks for. Zero is the default of every member. Read when the outermost block begins. */
 typedef struct tm_attr {
-    unsigned flags;           /**< TM_READ_ONLY, ... */
-    tm_mode mode;             /**< buffering mode */
-    unsigned max_retries;     /**< restarts before it runs alone; 0: the option `max_retries` */
-    tm_durability durability; /**< see tm_durability */
-    uint64_t deadline;        /**< CLOCK_MONOTONIC, ns; no attempt starts or waits after it: TM_ERROR_DEADLINE. 0: none */
-    const char *label;        /**< names the transaction in errors; must outlive it. NULL: none */
-    uint64_t reserved[4];     /**< zero */
+    unsigned flags TM_ZERO_;           /**< TM_READ_ONLY, ... */
+    tm_mode mode TM_ZERO_;             /**< buffering mode */
+    unsigned max_retries TM_ZERO_;     /**< restarts before it runs alone; 0: the option `max_retries` */
+    tm_durability durability TM_ZERO_; /**< see tm_durability */
+    uint64_t deadline TM_ZERO_;        /**< CLOCK_MONOTONIC, ns; no attempt starts or waits after it: TM_ERROR_DEADLINE. 0: none */
+    const char *label TM_ZERO_;        /**< names the transaction in errors; must outlive it. NULL: none */
+    uint64_t reserved[4] TM_ZERO_;     /**< zero */
 } tm_attr;
 
 /** Why a transaction ended in its recovery block, or a call failed. */

@@ -4,9 +4,8 @@
  * Allocation in transactions. What is allocated is given back by a rollback; what is freed is freed by the commit, once no
  * other transaction can see it any more. Outside of a transaction the functions act at once.
  *
- * The blocks come from jemalloc (or from the C library, if libtm was built so: then the message of
- * tm_config_get("heap") says `system`), which also serves malloc(3) in the same process: blocks of either may be
- * given to tm_free(). All functions are thread-safe.
+ * The blocks are those of malloc(3): either may free what the other has allocated. libtm's link flags make jemalloc the malloc of the
+ * process, unless libtm was built with -Dheap=system (tm_config_get("heap") tells). All functions are thread-safe.
  *
  * Out of memory: the transaction ends with TM_ERROR_MEMORY in its recovery block, where tm_restart() may try again;
  * with the attribute TM_NULL_ON_OOM, and outside of a transaction, the call returns NULL, sets errno to ENOMEM and the

@@ -37,11 +37,13 @@ static inline void store(uintptr_t addr, const void *buf, size_t siz)
     tm_store_bytes((void *)addr, buf, siz);
 }
 
+/** The value of the int at `addr`. */
 static inline int load_int(const int *addr)
 {
     return tm_load_i32(addr);
 }
 
+/** Store an int at `addr`. */
 static inline void store_int(int *addr, int value)
 {
     tm_store_i32(addr, value);
@@ -53,16 +55,19 @@ static inline void privatize(uintptr_t addr, size_t siz, bool load, bool store)
     tm_privatize((const void *)addr, siz, (load ? TM_PRIVATIZE_LOAD : 0) | (store ? TM_PRIVATIZE_STORE : 0));
 }
 
+/** malloc, undone by a rollback. */
 static inline void *malloc_tx(size_t siz)
 {
     return tm_malloc(siz);
 }
 
+/** free, done by the commit. */
 static inline void free_tx(void *ptr)
 {
     tm_free(ptr);
 }
 
+/** A rollback restores errno to what it is now. */
 static inline void save_errno(void)
 {
     tm_save_errno();
@@ -80,6 +85,7 @@ struct tm_simpletm_entry_ {
     uintptr_t data;
 };
 
+/** The action log of libtm calls functions of another type. */
 static inline int tm_simpletm_apply_(void *data)
 {
     const struct tm_simpletm_entry_ *const entry = (const struct tm_simpletm_entry_ *)data;
@@ -88,6 +94,7 @@ static inline int tm_simpletm_apply_(void *data)
     return 0;
 }
 
+/** See above. */
 static inline void tm_simpletm_undo_(void *data)
 {
     const struct tm_simpletm_entry_ *const entry = (const struct tm_simpletm_entry_ *)data;
