@@ -15,7 +15,7 @@ PRELUDE = {
     'cpp': '#include <cstdio>\n#include <cstdlib>\n#include <cstring>\n#include <string>\n#include <thread>\n#include <vector>\n'
            '#include <tm/tm.hpp>\n#include <tm/var.hpp>\n',
 }
-FENCE = re.compile(r'^```(c|cpp)[ \t]*(\w*)[ \t]*\n(.*?)^```', re.M | re.S)
+FENCE = re.compile(r'^```(cpp|c)\b[ \t]*(\w*)[ \t]*\n(.*?)^```', re.M | re.S)
 
 
 def compiles(compiler, language, source, path, include):

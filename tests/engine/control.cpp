@@ -219,7 +219,7 @@ TEST_P(Control, A7_conflict_is_the_reason)
 TEST_P(Control, A7_held_data_is_the_reason)
 {
     TM_SKIP_UNLESS_INDEPENDENT();
-    const Option policy("contention", "suicide"); // does not wait for the holder, which waits for us
+    const Option policy("contention", "suicide"), retries("max_retries", "100"); // does not wait for the holder, which waits for us
     Flag held, looked;
     std::thread holder([&] {
         atomically(how(TM_NO_QUIESCENCE), [&] {

@@ -56,9 +56,12 @@ struct Machine {
     unsigned char next = 0x80;
     bool right = true;
 
+    /** At the begin of an attempt: the state before the transaction, less what an earlier attempt has lost by TM_PRIVATIZE_NOUNDO. */
     void reset()
     {
+        const Model before = model;
         model = Model();
+        for (std::size_t i = 0; i < size; ++i) model.known[i] = model.restored[i] = before.restored[i];
         next = 0x80;
     }
 
@@ -140,6 +143,7 @@ struct Machine {
     {
         for (std::size_t i = 0; i < size; ++i) memory[i] = Model::initial(i);
         right = true;
+        model = Model();
         try {
             atomically(a, [&] {
                 reset();
