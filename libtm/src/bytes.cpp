@@ -159,12 +159,8 @@ int tm_memcmp(const void *a, const void *b, size_t size)
 
 size_t tm_strlen(const char *string)
 {
-    char buf[stripe_size];
-    for (std::uintptr_t at = address(string);;) {
-        const std::size_t part = stripe_size - offset_of(at); // never beyond the stripe that holds the end
-        load_bytes(self(), at, buf, part);
-        if (const void *const end = std::memchr(buf, 0, part)) return at - address(string) + static_cast<std::size_t>(static_cast<const char *>(end) - buf);
-        at += part;
-    }
+    size_t length = 0; // byte by byte: what follows the end may be anybody's
+    while (tm_read_1_(string + length)) ++length;
+    return length;
 }
 }

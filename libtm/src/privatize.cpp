@@ -13,8 +13,6 @@
 #include "write_through.hpp"
 
 #include <cerrno>
-#include <cstring>
-#include <exception>
 
 namespace libtm::engine {
 
@@ -77,14 +75,14 @@ extern "C" size_t tm_privatize_until(const void *addr, int byte, unsigned flags)
     if (check(tx, flags)) return 0;
     const auto start = reinterpret_cast<std::uintptr_t>(addr);
     for (std::uintptr_t at = start;;) {
-        char buf[stripe_size];
-        const std::size_t room = stripe_size - offset_of(at);
-        load_bytes(tx, at, buf, room);
-        const void *const end = std::memchr(buf, byte, room);
-        const std::size_t part = end ? static_cast<std::size_t>(static_cast<const char *>(end) - buf) + 1 : room;
-        privatize_part(tx, at, part, flags);
-        at += part;
-        if (!end) continue;
+        const std::uintptr_t next = base_of(at) + stripe_size;
+        own_stripe(tx, base_of(at), "tm_privatize_until");
+        bool found = false;
+        std::uintptr_t end = at; // byte by byte: what follows the end may be anybody's
+        while (end != next && !found) found = tm_read_1_(reinterpret_cast<const void *>(end++)) == static_cast<unsigned char>(byte);
+        privatize_part(tx, at, end - at, flags);
+        at = end;
+        if (!found) continue;
         before_plain_writes(tx, flags);
         return at - start;
     }

@@ -24,13 +24,13 @@
 
 #include <cstddef>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <stdexcept>
 #include <tm/tm.h>
 #include <type_traits>
 #include <utility>
 
-#include <cxxabi.h>
 
 namespace libtm {
 
@@ -141,10 +141,11 @@ auto atomically(Block &&block, const attr *how = nullptr) -> std::invoke_result_
                 if (tm_leave_(level)) return result;
             }
         } catch (const detail::rolled_back &) {
-        } catch (const abi::__forced_unwind &) {
-            tm_abandon();
-            throw;
         } catch (...) {
+            if (!std::current_exception()) { // the thread is cancelled or exits
+                tm_abandon();
+                throw;
+            }
             if (tm_thrown_(level)) throw;
         }
         // Rolled back. Handled here and not in the handlers, since this may jump to an enclosing C block.
