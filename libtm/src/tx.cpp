@@ -254,18 +254,26 @@ void end_failed(Context &tx)
 
 namespace {
 
-/** Attributes, and what else is not everyday. Whether the attempt can start at once. */
-[[gnu::noinline]] bool set_attributes(Context &tx, const tm_attr *attr)
+/** Take over the attributes. Whether the attempt can start at once. */
+inline bool set_attributes(Context &tx, const tm_attr &attr)
 {
-    if (tx.manner.has_birth) contention::take_birth(tx);
-    if (!attr) return true;
-    std::memcpy(static_cast<void *>(&tx.attr), attr, offsetof(tm_attr, reserved));
-    tx.manner.has_attr = true;
-    tx.manner.flags = attr->flags;
-    if (attr->mode != TM_MODE_DEFAULT) tx.manner.write_through = attr->mode == TM_WRITE_THROUGH;
-    if (attr->flags & TM_NO_QUIESCENCE) tx.manner.quiesces = false;
-    tx.wants_irrevocable = (attr->flags & TM_IRREVOCABLE) != 0;
-    return !tx.wants_irrevocable && !attr->deadline;
+    std::memcpy(static_cast<void *>(&tx.attr), &attr, offsetof(tm_attr, reserved));
+    Manner manner = tx.manner;
+    manner.flags = attr.flags;
+    manner.has_attr = true;
+    if (attr.mode != TM_MODE_DEFAULT) manner.write_through = attr.mode == TM_WRITE_THROUGH;
+    if (attr.flags & TM_NO_QUIESCENCE) manner.quiesces = false;
+    tx.manner = manner;
+    return !(attr.flags & TM_IRREVOCABLE) && !attr.deadline;
+}
+
+/** Begin irrevocable, or with a deadline: as between two attempts. */
+[[gnu::noinline]] bool begin_waiting(Context &tx)
+{
+    tx.wants_irrevocable = tx.asks(TM_IRREVOCABLE);
+    tx.attempts = 0;
+    tx.state = State::unwinding;
+    return next_attempt(tx);
 }
 
 } // namespace
@@ -278,13 +286,11 @@ bool begin(Context &tx, const tm_attr *attr)
     tx.in_recovery = false;
     tx.error.kind = TM_ERROR_NONE;
     tx.log_all_reads = false;
+    tx.wants_irrevocable = false;
     tx.begin_errno = *tx.errno_address;
     tx.manner = config.manner.load(std::memory_order_relaxed);
-    if (__builtin_expect(attr || tx.manner.has_birth, 0) && !set_attributes(tx, attr)) {
-        tx.attempts = 0;
-        tx.state = State::unwinding;
-        return next_attempt(tx);
-    }
+    if (__builtin_expect(tx.manner.has_birth, 0)) contention::take_birth(tx);
+    if (attr && !set_attributes(tx, *attr)) return begin_waiting(tx);
     start_attempt(tx, now);
     return true;
 }
