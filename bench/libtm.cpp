@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file libtm.cpp
- * libtm: write-back and write-through by the transaction's attributes, both through the block of C and through that of C++.
+ * libtm: write-back and write-through by the transaction's attributes, through libtm::atomically, and through the block of C beside it.
  */
 #include "suite.hpp"
 #include <tm/tm.hpp>
@@ -59,14 +59,14 @@ template <tm_mode Mode, unsigned Flags = 0> struct lambda : block<Mode, Flags> {
 
 void add_libtm(catalogue &to)
 {
-    add_all<block<TM_WRITE_BACK>>(to, "wb");
-    add_all<block<TM_WRITE_THROUGH>>(to, "wt");
-    add_structures<block<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
-    add_structures<block<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
-    add_reads<block<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
+    add_all<lambda<TM_WRITE_BACK>>(to, "wb");
+    add_all<lambda<TM_WRITE_THROUGH>>(to, "wt");
+    add_structures<lambda<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
+    add_structures<lambda<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
+    add_reads<lambda<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
     add_empty<block_by_default>(to, "default");
-    add_empty<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
-    add_structures<lambda<TM_WRITE_BACK>>(to, "wb-cpp");
+    add_empty<block<TM_WRITE_BACK>>(to, "wb-c");
+    add_structures<block<TM_WRITE_BACK>>(to, "wb-c");
 }
 
 } // namespace bench

@@ -135,7 +135,7 @@ class Report:
             add(f'{name} malloc+free to the plain pair, 2 threads', Figure(r.ratio('malloc-free', (mode, 2), ('plain', 2))), '')
             add(f'{name} malloc+free, 2 threads to 1', Figure(r.ratio('malloc-free', (mode, 2), (mode, 1)), 1.0), '')
         add('empty transaction without attributes', Figure(r.cost('empty', 'default'), 10, True), 'ns')
-        add('C++ empty transaction (WB)', Figure(r.cost('empty', 'wb-cpp')), 'ns')
+        add('C empty transaction (WB)', Figure(r.cost('empty', 'wb-c')), 'ns')
         for what, order in WORDS:
             for n in (64, 512):
                 cost, plain = r.cost(f'{what}-{n}', 'ro'), r.cost(f'{what}-{n}', 'none')
@@ -191,8 +191,8 @@ class Report:
             *((f'{mode.upper()} aborts per commit, {n} threads', lambda w, i, m=mode, n=n: Figure(r.counter('aborts', w, m, n), digits=3))
               for mode in modes for n in (2, 8)),
             *((f'WB waits per commit, {n} threads', lambda w, i, n=n: Figure(r.counter('waits', w, 'wb', n), digits=3)) for n in (2, 8)),
-            *((f'WB libtm::atomically to tm_begin, {label}',
-               lambda w, i, n=n: Figure(r.ratio(w, ('wb-cpp', n), ('wb', n)))) for label, n in ONE_AND_TWO),
+            *((f'WB tm_begin to libtm::atomically, {label}',
+               lambda w, i, n=n: Figure(r.ratio(w, ('wb-c', n), ('wb', n)))) for label, n in ONE_AND_TWO),
             ('no synchronisation to the mutex, 1 thread', lambda w, i: Figure(r.ratio(w, ('none', ALONE), ('mutex', ALONE)))),
             ('WB 1 thread, M/s', lambda w, i: Figure([v / 1e6 for v in r.rate(w, 'wb')])),
             ('WB 2 threads to 1', lambda w, i: Figure(r.ratio(w, ('wb', 2), ('wb', 1)))),
