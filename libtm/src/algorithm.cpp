@@ -34,12 +34,10 @@ namespace {
 
 void make_room(Context &tx, const char *operation)
 {
-    if (!(tx.duties & duty_writes)) { // the first write
-        if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) promote(tx, operation);
-        if (__builtin_expect(serial::is_taken(tx), 0)) restart(tx, TM_ABORTED_KILLED);
-        tx.duties |= duty_writes;
-        tx.holds_orecs.store(true, std::memory_order_relaxed); // published by (11)
-        if (__builtin_expect(tx.writes.start(), 1)) return;
+    if (tx.writes.empty()) { // the first write; mostly the begin has settled what is asked here
+        if (tx.asks(TM_READ_ONLY | TM_READ_MOSTLY)) promote(tx, operation);
+        if (serial::is_taken(tx)) restart(tx, TM_ABORTED_KILLED);
+        if (tx.writes.open()) return;
     }
     add_chunk(tx, operation);
 }

@@ -50,7 +50,7 @@ template <class Visit> inline void for_each_piece(std::uint32_t mask, Visit visi
     }
 }
 
-/** Room for one more stripe in the full write log; before the first write also its checks. May restart or end the transaction. */
+/** Room for one more stripe in the full write log; at the first write, whether there may be one. May restart or end the transaction. */
 void make_room(Context &tx, const char *operation);
 /** Take the orec, whose word was `w`, for writing the stripe at `base`: its new head. May restart or end the transaction. */
 Stripe *acquire(Context &tx, Orec &orec, Word w, std::uintptr_t base, const char *operation);

@@ -29,7 +29,6 @@ namespace libtm::engine {
 
 /** What the end of a transaction has to attend to. */
 enum Duty : unsigned {
-    duty_writes = 1,        ///< the write log
     duty_actions = 2,       ///< the action log
     duty_allocations = 4,   ///< blocks made, kept or retired
     duty_serial = 8,        ///< the serial token
@@ -37,7 +36,7 @@ enum Duty : unsigned {
     duty_sigmask = 32,      ///< a saved signal mask
     duty_fenv = 64,         ///< a saved floating-point environment
     duty_retried = 128,     ///< there were attempts before
-    duty_read_log = 256,    ///< the bounds of the read log are not the usual ones
+    duty_bounds = 256,      ///< the bounds of a log are not the usual ones
 };
 
 enum class State : std::uint8_t { idle, running, committing, unwinding };
@@ -107,7 +106,7 @@ struct Context : tm_context {
 
     Context *next_context = nullptr;
     std::atomic<bool> in_use{true};
-    std::atomic<bool> holds_orecs{false}; ///< from the first write until the orecs are let go; set by the owner
+    std::atomic<bool> holds_orecs{false}; ///< in its quiescence, when it is no longer active; set by the owner
     alignas(128) Activity activity; ///< on a cache line of its own: others look at it
 };
 

@@ -28,39 +28,53 @@ WriteLog::Chunk *WriteLog::make_chunk(std::size_t count)
     return chunk;
 }
 
+void WriteLog::enter(Chunk *chunk)
+{
+    current_ = chunk;
+    next_ = chunk->stripes();
+    end_ = next_ + chunk->count;
+}
+
 bool WriteLog::grow(bool may_allocate)
 {
-    Chunk **const slot = used_ ? &current_->next : &first_;
+    Chunk **const slot = current_ ? &current_->next : &first_;
     if (!*slot) {
         if (!may_allocate) return false;
-        *slot = make_chunk(used_ ? std::min(current_->count * 2, largest_chunk) : first_chunk);
+        *slot = make_chunk(current_ ? std::min(current_->count * 2, largest_chunk) : first_chunk);
         if (!*slot) return false;
     }
-    current_ = *slot;
-    ++used_;
-    next_ = current_->stripes();
-    end_ = next_ + current_->count;
+    enter(*slot);
+    if (++used_ == 1) start_ = next_;
     return true;
 }
 
 bool WriteLog::reserve(std::size_t count)
 {
-    std::size_t room = static_cast<std::size_t>(end_ - next_);
-    Chunk **slot = used_ ? &current_->next : &first_;
-    for (; room < count; slot = &(*slot)->next) {
+    std::size_t room = current_ ? static_cast<std::size_t>(current_->stripes() + current_->count - next_) : 0;
+    for (Chunk **slot = current_ ? &current_->next : &first_; room < count; slot = &(*slot)->next) {
         if (!*slot) *slot = make_chunk(std::max(count - room, first_chunk));
         if (!*slot) return false;
         room += (*slot)->count;
     }
+    if (!current_ && first_) {
+        enter(first_);
+        start_ = next_;
+        used_ = 1;
+        close(); // the first write has still to ask
+    }
     return true;
 }
 
-void WriteLog::trim()
+void WriteLog::leave_chunks()
 {
-    Chunk *last = first_;
-    for (std::size_t i = 1; i < kept_chunks; ++i) last = last->next;
-    free_list(last->next);
-    last->next = nullptr;
+    if (used_ > kept_chunks) {
+        Chunk *last = first_;
+        for (std::size_t i = 1; i < kept_chunks; ++i) last = last->next;
+        free_list(last->next);
+        last->next = nullptr;
+    }
+    enter(first_);
+    used_ = 1;
 }
 
 bool Arena::enter(std::size_t size, bool may_allocate)

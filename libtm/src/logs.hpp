@@ -47,10 +47,13 @@ struct alignas(64) Stripe {
 };
 static_assert(sizeof(Stripe) == 64);
 
-/** The stripes of a transaction. Chunks, so that a Stripe never moves: orecs point to it. */
+/**
+ * The stripes of a transaction. Chunks, so that a Stripe never moves: orecs point to it. Room is [next_, end_). The log is full when there is none:
+ * because a chunk is, because there has never been one, or because it was closed to make the first write ask.
+ */
 class WriteLog {
 public:
-    bool empty() const { return used_ == 0; }
+    bool empty() const { return next_ == start_; }
     bool full() const { return next_ == end_; }
     /** Needs !full(). */
     Stripe *add() { return next_++; }
@@ -58,13 +61,12 @@ public:
     Stripe *next() { return next_; }
     /** Take back the last add(). */
     void drop() { --next_; }
-    /** Room for the first stripe, if there is memory from earlier transactions. */
-    bool start()
+    /** While empty: be full. */
+    void close() { end_ = next_; }
+    /** While empty: have the room of the first chunk again. False: there is none. */
+    bool open()
     {
         if (!first_) return false;
-        used_ = 1;
-        current_ = first_;
-        next_ = first_->stripes();
         end_ = next_ + first_->count;
         return true;
     }
@@ -75,9 +77,9 @@ public:
     /** Forget the stripes; keep the memory, but for what only a very large transaction needs. */
     void clear()
     {
-        if (__builtin_expect(used_ > kept_chunks, 0)) trim();
-        used_ = 0;
-        next_ = end_ = nullptr;
+        if (__builtin_expect(used_ > 1, 0)) leave_chunks();
+        next_ = start_;
+        if (first_) end_ = start_ + first_->count;
     }
 
     template <class Visit> void for_each(Visit visit) const
@@ -97,13 +99,15 @@ private:
     };
     static constexpr std::size_t kept_chunks = 8; // 1 MiB
     static Chunk *make_chunk(std::size_t count);
-    void trim();
+    void enter(Chunk *chunk);
+    void leave_chunks();
 
-    Stripe *next_ = nullptr; ///< room is [next_, end_); both null before the first write
+    Stripe *next_ = nullptr;
     Stripe *end_ = nullptr;
+    Stripe *start_ = nullptr; ///< of the first chunk
     Chunk *first_ = nullptr;
-    Chunk *current_ = nullptr; ///< meaningful while used_
-    std::size_t used_ = 0;     ///< chunks in use
+    Chunk *current_ = nullptr;
+    std::size_t used_ = 0; ///< chunks in use
 };
 
 /** A bump allocator for what lives until the end of the transaction. */

@@ -64,6 +64,8 @@ extern constinit OrecTable orec_table;
  */
 struct alignas(64) Clock {
     std::atomic<Word> now{0};
+    /** The Context that holds the serial token (serial.hpp). Here, since every begin looks at both. */
+    std::atomic<const void *> token_holder{nullptr};
     /** Set in `now` while the table is being reset after an overflow: no attempt may start. */
     static constexpr Word stop = Word{1} << 63;
 

@@ -6,14 +6,12 @@
 
 namespace libtm::engine::serial {
 
-constinit std::atomic<const Context *> holder{nullptr};
-
 namespace {
 
 bool try_take(const Context &tx)
 {
-    const Context *nobody = nullptr;
-    return holder.compare_exchange_strong(nobody, &tx, std::memory_order_seq_cst); // (14)
+    const void *nobody = nullptr;
+    return clock.token_holder.compare_exchange_strong(nobody, &tx, std::memory_order_seq_cst); // (14)
 }
 
 /** Whether the attempt seen as `before` has ended and let its orecs go. */
@@ -63,7 +61,7 @@ bool take_in_place(Context &tx)
 void give_back(Context &tx)
 {
     tx.serial = tx.is_irrevocable = false;
-    holder.store(nullptr, std::memory_order_release);
+    clock.token_holder.store(nullptr, std::memory_order_release);
 }
 
 bool wait_until_free(const Context &tx)

@@ -5,7 +5,7 @@
  * irrevocable one, and stands still the world for the reset of the clock.
  *
  * Whoever holds the token has waited until every attempt that was active when it was taken has ended. Whoever begins later finds
- * the token taken at its first write (writers ask then, (13)) and gives way; readers go on.
+ * the token taken (13), closes its write log, and gives way at its first write; readers go on.
  */
 #ifndef LIBTM_SERIAL_HPP
 #define LIBTM_SERIAL_HPP
@@ -14,12 +14,10 @@
 
 namespace libtm::engine::serial {
 
-extern constinit std::atomic<const Context *> holder;
-
 /** (13) Whether another holds the token. Sequentially consistent, against the exchange (10) of this attempt and (14). */
 inline bool is_taken(const Context &tx)
 {
-    const Context *const now = holder.load(std::memory_order_seq_cst);
+    const void *const now = clock.token_holder.load(std::memory_order_seq_cst);
     return now && now != &tx;
 }
 

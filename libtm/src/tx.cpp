@@ -61,10 +61,17 @@ namespace {
 
 constexpr std::size_t bounded_read_log = 512; // entries of a read-only transaction's log, which wraps
 
+/** The first write shall ask. */
+[[gnu::noinline]] void close_write_log(Context &tx)
+{
+    tx.writes.close();
+    tx.duties |= duty_bounds;
+}
+
 [[gnu::noinline]] void bound_read_log(Context &tx)
 {
     tx.read_end = tx.log_all_reads ? tx.read_capacity : tx.read_begin + bounded_read_log;
-    tx.duties |= duty_read_log;
+    close_write_log(tx);
 }
 
 [[gnu::noinline]] void wait_for_clock(Context &tx)
@@ -92,6 +99,7 @@ inline void start_attempt(Context &tx, Word now)
     tx.cxx_depth = tx.outermost_is_cxx;
     tx.state = State::running;
     if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
+    if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
     tx.limit = limit_of(now);
 }
 
@@ -145,7 +153,6 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.actions.finish();
     tx.in_action = false;
     forget_logs(tx);
-    tx.holds_orecs.store(false, std::memory_order_release);
     tx.allocations.roll_back();
     restore_saved(tx);
     tx.stats.aborts[reason].add();
@@ -203,6 +210,7 @@ inline bool take_version(Context &tx, Word &version)
 /** (f): from here on nobody waits for this transaction. */
 inline void quiesce(Context &tx)
 {
+    tx.holds_orecs.store(true, std::memory_order_relaxed); // published by (11)
     tx.activity.leave();
     if (wait_until_passed(tx)) tx.stats.waits.add();
 }
@@ -210,7 +218,7 @@ inline void quiesce(Context &tx)
 /** The steps of the overview. `only_writes`: there is nothing to attend to but the write log. */
 template <bool only_writes> bool commit_changes(Context &tx)
 {
-    const bool wrote = only_writes || (tx.duties & duty_writes) != 0;
+    const bool wrote = only_writes || !tx.writes.empty();
     const bool acted = !only_writes && (tx.duties & duty_actions) != 0;
     Word version = 0;
     if (acted && !prepare_actions(tx)) return false;
@@ -222,7 +230,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
     if (acted) apply_actions(tx); // (e)
     if (tx.manner.quiesces && (wrote || tx.allocations.retires())) quiesce(tx);
     release_committed(tx, version); // (g)
-    tx.holds_orecs.store(false, std::memory_order_release);
+    if (tx.manner.quiesces) tx.holds_orecs.store(false, std::memory_order_release);
     if (!only_writes && tx.serial) {
         tx.stats.serial.add();
         serial::give_back(tx);
@@ -297,8 +305,8 @@ bool begin(Context &tx, const tm_attr *attr)
 
 bool commit(Context &tx)
 {
-    if (tx.duties == duty_writes) return commit_changes<true>(tx);
-    if (__builtin_expect(tx.duties & ~duty_read_log, 0)) return commit_changes<false>(tx);
+    if (!tx.writes.empty()) return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
+    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return commit_changes<false>(tx);
     forget_attempt(tx);
     if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
     tx.stats.readers.add();
@@ -415,7 +423,6 @@ void abandon(Context &tx)
         release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
         tx.in_action = false;
         forget_logs(tx);
-        tx.holds_orecs.store(false, std::memory_order_release);
         tx.actions.finish();
         break;
     case State::unwinding: break;
