@@ -104,10 +104,12 @@ struct Context : tm_context {
     sigset_t saved_mask;
     std::fenv_t saved_fenv;
 
-    Context *next_context = nullptr;
     std::atomic<bool> in_use{true};
     std::atomic<bool> holds_orecs{false}; ///< in its quiescence, when it is no longer active; set by the owner
-    alignas(128) Activity activity; ///< on a cache line of its own: others look at it
+
+    // What others look at in each quiescence: a cache line (with its neighbour, which is prefetched) of its own.
+    alignas(128) Activity activity;
+    Context *next_context = nullptr;
 };
 
 inline Context &self() { return *static_cast<Context *>(tm_self_); }
