@@ -18,7 +18,6 @@ static void add(long by)
     tm_end
 }
 
-#pragma GCC diagnostic ignored "-Wclobbered" /* right to warn: this is what must not be done */
 
 /* The thread's function returns out of the middle of the block: forbidden, and survived. */
 static void *returns(void *unused)

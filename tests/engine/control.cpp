@@ -269,7 +269,7 @@ TEST_P(Control, J1_a_new_thread_has_no_error)
 TEST_P(Control, J1_errors_belong_to_their_thread)
 {
     EXPECT_THROW(tx([] { cancel(1); }), error);
-    std::thread([this] { EXPECT_THROW(tx([] { cancel(2); }), error); }).join();
+    std::thread([] { EXPECT_THROW(tx([] { cancel(2); }), error); }).join();
     EXPECT_EQ(tm_last_error()->code, 1);
 }
 
