@@ -58,9 +58,11 @@ void Actions::undo()
 
 void Actions::finish()
 {
-    for (Entry *entry = first_; entry; entry = entry->next)
+    while (Entry *const entry = first_) { // taken out first: the thread may end in the function
+        first_ = entry->next;
         if (entry->action->finish) entry->action->finish(entry->data);
-    first_ = last_ = nullptr;
+    }
+    last_ = nullptr;
     arena_.clear();
 }
 
@@ -129,7 +131,7 @@ bool Allocations::add_retired(void *object, void (*destroy)(void *), bool may_gr
 void Allocations::commit(Context &tx, bool nobody_sees_it)
 {
     for (const Made &made : made_)
-        if (made.freed) heap::release_sized(made.block, made.size, made.alignment);
+        if (made.freed) heap::release(made.block);
     made_.clear();
     index_.clear();
     indexed_ = 0;
@@ -142,10 +144,11 @@ void Allocations::commit(Context &tx, bool nobody_sees_it)
 
 void Allocations::roll_back()
 {
-    // What this attempt did not take over from the one before it is kept as well.
+    // What this attempt did not take over from the one before it is kept as well, within limits.
+    const std::size_t most = 2 * made_.size() + 16;
     for (; kept_next_ < kept_.size(); ++kept_next_) {
         const Made &kept = kept_[kept_next_];
-        if (!made_.push(kept)) heap::release_sized(kept.block, kept.size, kept.alignment);
+        if (made_.size() >= most || !made_.push(kept)) heap::release(kept.block);
     }
     kept_.clear();
     kept_next_ = 0;
@@ -159,7 +162,7 @@ void Allocations::release_kept()
 {
     for (; kept_next_ < kept_.size(); ++kept_next_) {
         const Made &kept = kept_[kept_next_];
-        heap::release_sized(kept.block, kept.size, kept.alignment);
+        heap::release(kept.block);
     }
     kept_.clear();
     kept_next_ = 0;

@@ -52,6 +52,7 @@ public:
     /** Whether the commit has something to destroy that others may still see. */
     bool retires() const { return !retired_.empty(); }
 
+    bool reserve(std::size_t blocks) { return made_.reserve(blocks) && retired_.reserve(blocks); }
     /** A block, if the rolled back attempt left one of this size. */
     void *take_kept(std::size_t size, std::size_t alignment);
     bool add_made(void *block, std::size_t size, std::size_t alignment, bool may_grow);

@@ -17,7 +17,7 @@ namespace {
 [[gnu::noinline]] void promote(Context &tx, const char *operation)
 {
     if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
-    if (tx.reads_dropped) restart(tx, TM_ABORTED_PROMOTED);
+    if (tx.reads_dropped && !tx.irrevocable()) restart(tx, TM_ABORTED_PROMOTED);
     tx.log_all_reads = true;
     tx.read_end = tx.read_capacity;
 }
@@ -115,8 +115,10 @@ void release_rolled_back(Context &tx)
         tx, [](const Stripe &stripe) { return (stripe.is_through() && stripe.mask != 0) || (stripe.flags & Stripe::touched) != 0; },
         [](const Stripe &head, bool changed) {
             if (!changed) return head.old_word;
-            if ((head.old_word & incarnation_max) != incarnation_max) return head.old_word + 1;
-            // Out of incarnations: a new version, as a commit takes it.
+            bool restored = true; // all of it; what was written without undo is there to stay
+            for (const Stripe *stripe = &head; stripe; stripe = stripe->next) restored = restored && !(stripe->flags & Stripe::touched);
+            if (restored && (head.old_word & incarnation_max) != incarnation_max) return head.old_word + 1;
+            // Not as before, or out of incarnations: a new version, as a commit takes it.
             return unlocked((clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
         });
 }

@@ -12,7 +12,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <exception>
+#include <sched.h>
 
 namespace libtm::engine {
 
@@ -48,7 +48,7 @@ void *allocate(Context &tx, std::size_t size, std::size_t alignment, bool zeroed
         if (!block) return out_of_memory(tx, operation);
     }
     if (tx.allocations.add_made(block, size, alignment, tx.may_grow())) return block;
-    heap::release_sized(block, size, alignment);
+    heap::release(block);
     if (!tx.may_grow()) fail(tx, TM_ERROR_LOG_FULL, operation);
     return out_of_memory(tx, operation);
 }
@@ -72,6 +72,15 @@ bool lock_freed(Context &tx, void *block, std::size_t size)
     return true;
 }
 
+void retire(Context &tx, void *object, void (*destroy)(void *), const char *operation)
+{
+    tx.duties |= duty_allocations;
+    while (!tx.allocations.add_retired(object, destroy, tx.may_grow())) {
+        if (!tx.irrevocable()) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
+        sched_yield(); // cannot roll back: wait for memory
+    }
+}
+
 void free_block(Context &tx, void *block, const char *operation)
 {
     if (!running(tx)) {
@@ -83,11 +92,11 @@ void free_block(Context &tx, void *block, const char *operation)
     Free result = tx.allocations.free_made(block);
     if (result == Free::not_made_here) {
         result = lock_freed(tx, block, heap::usable_size(block)) ? Free::freed : Free::freed_before;
-        tx.duties |= duty_allocations;
-        if (result == Free::freed && !tx.allocations.add_retired(block, heap::release, tx.may_grow()))
-            fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
+        if (result == Free::freed) retire(tx, block, heap::release, operation);
     }
-    if (result == Free::freed_before) fail(tx, TM_ERROR_FREE, operation);
+    if (result != Free::freed_before) return;
+    if (!tx.irrevocable()) fail(tx, TM_ERROR_FREE, operation);
+    record(tx, TM_ERROR_FREE, EINVAL, operation, "the block has been freed before in this irrevocable transaction; the second call is ignored");
 }
 
 void *reallocate(Context &tx, void *old, std::size_t size, const char *operation)
@@ -180,8 +189,7 @@ int tm_retire(void *object, void (*destroy)(void *object))
         return 0;
     }
     if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, "tm_retire");
-    tx.duties |= duty_allocations;
-    if (!tx.allocations.add_retired(object, destroy, tx.may_grow())) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_retire");
+    retire(tx, object, destroy, "tm_retire");
     return 0;
 }
 }

@@ -34,7 +34,9 @@ bool was_abandoned(Context &tx, const void *sp, const void *ip)
     const auto now = reinterpret_cast<std::uintptr_t>(sp);
     const auto then = reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
     if (now < then || (now == then && ip != tx.frame[frame_ip])) return false;
+    tx.frame_is_gone = true;
     abandon(tx);
+    tx.frame_is_gone = false;
     return true;
 }
 
@@ -45,7 +47,7 @@ constexpr const char *outside = "it needs a running transaction; call it between
 
 bool is_outermost(const Context &tx) { return tx.outermost_is_cxx && tx.cxx_depth == 1; }
 
-bool unwinds(const Context &tx) { return tx.state == State::unwinding && std::uncaught_exceptions() != 0; }
+bool unwinds(const Context &tx) { return tx.state == State::unwinding && std::uncaught_exceptions() > tx.uncaught; }
 
 } // namespace
 
@@ -196,7 +198,8 @@ int tm_unwound_(int level)
 void tm_restart(void)
 {
     Context &tx = self();
-    if (has_context() && tx.in_recovery && tx.state == State::idle) {
+    const bool in_block = reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa()) <= reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
+    if (has_context() && tx.in_recovery && tx.state == State::idle && in_block) {
         retry_from_recovery(tx);
         return_to_begin(tx);
     }
@@ -231,6 +234,7 @@ int tm_irrevocable(void)
     before_load_outside(tx);
     if (!tx.limit) return has_context() ? refuse(tx, "tm_irrevocable", outside) : EPERM;
     if (tx.irrevocable()) return 0;
+    if (tx.asks(TM_READ_ONLY)) return record(tx, TM_ERROR_READ_ONLY, EPERM, "tm_irrevocable", "the transaction is read-only; begin it without TM_READ_ONLY");
     if (!serial::take_in_place(tx)) {
         tx.wants_irrevocable = true;
         restart(tx, TM_ABORTED_KILLED);
@@ -282,6 +286,7 @@ struct LocalHead {
 
 static void restore_local(void *data)
 {
+    if (self().frame_is_gone) return;
     LocalHead local;
     std::memcpy(&local, data, sizeof local);
     std::memcpy(local.addr, static_cast<char *>(data) + sizeof local, local.size);
@@ -311,7 +316,7 @@ int tm_log_local_bytes(void *addr, size_t size)
 
 void tm_abandon(void)
 {
-    if (has_context() && !self().irrevocable()) abandon(self());
+    if (has_context()) abandon(self());
 }
 
 static int log_action(const tm_action &action, bool own, const void *data, std::size_t size)
@@ -350,7 +355,7 @@ int tm_log_reserve(size_t entries, size_t bytes, size_t stripes)
     Context &tx = self();
     before_load_outside(tx);
     if (!tx.limit) return EPERM;
-    if (tx.actions.reserve(entries, bytes) && tx.writes.reserve(stripes)) return 0;
+    if (tx.actions.reserve(entries, bytes) && tx.allocations.reserve(entries) && tx.writes.reserve(stripes)) return 0;
     return record(tx, TM_ERROR_MEMORY, ENOMEM, "tm_log_reserve", "no memory for that much; reserve less");
 }
 }

@@ -73,6 +73,7 @@ int print(const Option &option, char *buf, std::size_t size)
 
 char environment_error[160];
 pthread_once_t environment_once = PTHREAD_ONCE_INIT;
+pthread_mutex_t assign_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 int assign(std::string_view name, std::string_view text)
 {
@@ -80,10 +81,12 @@ int assign(std::string_view name, std::string_view text)
     if (!option) return ENOENT;
     const std::int64_t value = parse(*option, text);
     if (value < 0) return EINVAL;
+    pthread_mutex_lock(&assign_mutex);
     (config.*option->value).store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
     config.manner.store({0, get(config.mode) == TM_WRITE_THROUGH, get(config.quiescence) != 0,
                          get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp), false},
                         std::memory_order_relaxed);
+    pthread_mutex_unlock(&assign_mutex);
     return 0;
 }
 

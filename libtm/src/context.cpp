@@ -7,9 +7,6 @@
 #include <cstdlib>
 #include <pthread.h>
 
-extern "C" int __cxa_thread_atexit(void (*destroy)(void *), void *object, void *dso) noexcept;
-extern "C" void *__dso_handle __attribute__((visibility("hidden")));
-
 namespace libtm::engine {
 
 namespace {
@@ -26,6 +23,30 @@ constinit IdleContext idle_context = {{0, idle_orec, 0, nullptr, nullptr, ~std::
 
 pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 bool started = false;
+pthread_key_t exit_key; ///< its destructor runs when a thread with a context ends
+
+void abandon_what_runs(Context &tx)
+{
+    tx.frame_is_gone = true;
+    if (tx.state != State::idle) abandon(tx);
+    tx.frame_is_gone = false;
+}
+
+void at_thread_exit(void *context)
+{
+    tm_self_ = static_cast<Context *>(context);
+    Context &tx = self();
+    abandon_what_runs(tx);
+    tx.allocations.at_thread_exit(tx);
+    tm_self_ = &idle_context;
+    registry.release(tx);
+}
+
+/** exit() runs no destructors of keys, but this, in the thread that has called it. */
+void at_exit()
+{
+    if (has_context()) abandon_what_runs(self());
+}
 
 /** Options are read and the table of orecs is made with the first context of the process. */
 bool start_process()
@@ -34,21 +55,12 @@ bool start_process()
     if (!started) {
         config.start();
         clock.last = (Word{1} << get(config.clock_bits)) - 8;
-        started = orec_table.create(get(config.orecs));
+        if (!orec_table.base) orec_table.create(get(config.orecs));
+        started = orec_table.base && pthread_key_create(&exit_key, at_thread_exit) == 0 && std::atexit(at_exit) == 0;
     }
     const bool ok = started;
     pthread_mutex_unlock(&start_mutex);
     return ok;
-}
-
-void at_thread_exit(void *context)
-{
-    tm_self_ = static_cast<Context *>(context);
-    Context &tx = self();
-    if (tx.state != State::idle) abandon(tx);
-    tx.allocations.at_thread_exit(tx);
-    tm_self_ = &idle_context;
-    registry.release(tx);
 }
 
 } // namespace
@@ -75,7 +87,7 @@ bool make_context()
     if (!start_process()) return false;
     Context *const context = registry.acquire();
     if (!context) return false;
-    if (__cxa_thread_atexit(at_thread_exit, context, &__dso_handle) != 0) {
+    if (pthread_setspecific(exit_key, context) != 0) {
         registry.release(*context);
         return false;
     }

@@ -58,7 +58,7 @@ struct Context : tm_context {
     Word snapshot() const { return version_of(limit) - 1; }
 
     bool asks(unsigned flag) const { return (manner.flags & flag) != 0; }
-    bool may_grow() const { return !asks(TM_NO_GROW); }
+    bool may_grow() const { return !asks(TM_NO_GROW) || is_irrevocable; }
     bool irrevocable() const { return is_irrevocable; }
     const char *label() const { return manner.has_attr ? attr.label : nullptr; }
     std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
@@ -83,6 +83,8 @@ struct Context : tm_context {
     bool log_all_reads = false;  ///< a read-only transaction that needs its read log after all
     bool in_action = false;      ///< a function of the action log is running
     Outcome outcome = Outcome::retry;
+    bool frame_is_gone = false;  ///< the block's stack frame is: its locals are not restored
+    int uncaught = 0;            ///< exceptions in flight when ours was thrown
     int jump_result = 0;         ///< what tm_begin returns after a longjmp
     int *errno_address = nullptr;
     Word lock_tag;               ///< as in the locked words of this context

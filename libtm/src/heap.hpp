@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file heap.hpp
- * The allocator below tm_malloc: heap_jemalloc.cpp or heap_system.cpp, picked by the build.
+ * The allocator below tm_malloc: malloc(3), which the build makes jemalloc's (or not: -Dheap=system).
  */
 #ifndef LIBTM_HEAP_HPP
 #define LIBTM_HEAP_HPP
@@ -18,11 +18,9 @@ inline constexpr std::size_t least_alignment = 16;
 void *allocate(std::size_t size, std::size_t alignment);
 /** As allocate(), zeroed. */
 void *allocate_zeroed(std::size_t size);
-/** Give a block of allocate() back with the very size and alignment it was asked for. */
-void release_sized(void *block, std::size_t size, std::size_t alignment);
-/** Give back a block of this heap or of malloc(3). */
+/** Give back a block of these or of malloc(3). */
 void release(void *block);
-/** Bytes that may be used in a block of this heap or of malloc(3). */
+/** Bytes that may be used in such a block. */
 std::size_t usable_size(void *block);
 
 } // namespace libtm::engine::heap

@@ -2,6 +2,7 @@
 #include "logs.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 
 namespace libtm::engine {
@@ -23,6 +24,7 @@ template <class Chunk> void free_list(Chunk *chunk)
 
 WriteLog::Chunk *WriteLog::make_chunk(std::size_t count)
 {
+    if (count > (PTRDIFF_MAX - sizeof(Chunk)) / sizeof(Stripe)) return nullptr;
     auto *const chunk = static_cast<Chunk *>(std::aligned_alloc(alignof(Chunk), sizeof(Chunk) + count * sizeof(Stripe)));
     if (chunk) *chunk = {nullptr, count};
     return chunk;

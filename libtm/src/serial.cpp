@@ -53,7 +53,7 @@ bool take(Context &tx)
 
 bool take_in_place(Context &tx)
 {
-    if (tx.reads_dropped || !try_take(tx)) return false;
+    if (tx.reads_dropped || (!tx.serial && !try_take(tx))) return false;
     tx.serial = true; // a restart keeps the token
     return wait_until_ended(tx, [&] { return assure(tx); }) && validate(tx);
 }

@@ -87,7 +87,7 @@ template <class Value> inline void store(void *addr, Value value)
 
 void before_load_outside(Context &tx)
 {
-    if (has_context() && tx.state == State::unwinding && std::uncaught_exceptions() == 0) leave_block(tx);
+    if (has_context() && tx.state == State::unwinding && std::uncaught_exceptions() <= tx.uncaught) leave_block(tx);
 }
 
 void store_outside(Context &tx, std::uintptr_t addr, const void *buf, std::size_t size)

@@ -52,6 +52,7 @@
 #include <cstddef>
 #include <cstring>
 #include <ctime>
+#include <exception>
 
 extern "C" [[noreturn]] void tm_jump_(void *const *frame, int result);
 
@@ -147,13 +148,13 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.limit = 0;
     tx.state = State::committing;
     restore(tx);
+    tx.allocations.roll_back();
     tx.in_action = true;
     tx.actions.undo();
     release_rolled_back(tx);
+    forget_logs(tx);
     tx.actions.finish();
     tx.in_action = false;
-    forget_logs(tx);
-    tx.allocations.roll_back();
     restore_saved(tx);
     tx.stats.aborts[reason].add();
     tx.last_abort = reason;
@@ -235,8 +236,8 @@ template <bool only_writes> bool commit_changes(Context &tx)
         tx.stats.serial.add();
         serial::give_back(tx);
     }
-    if (acted) finish_actions(tx); // (h)
     forget_logs(tx);
+    if (acted) finish_actions(tx); // (h)
     (wrote ? tx.stats.writers : tx.stats.readers).add();
     const unsigned duties = tx.duties;
     become_idle(tx);
@@ -279,6 +280,11 @@ inline bool set_attributes(Context &tx, const tm_attr &attr)
 [[gnu::noinline]] bool begin_waiting(Context &tx)
 {
     tx.wants_irrevocable = tx.asks(TM_IRREVOCABLE);
+    if (tx.wants_irrevocable && tx.asks(TM_READ_ONLY)) {
+        record(tx, TM_ERROR_MISUSE, EINVAL, "tm_begin", "TM_READ_ONLY and TM_IRREVOCABLE exclude each other: a store could not be refused any more");
+        end_failed(tx);
+        return false;
+    }
     tx.attempts = 0;
     tx.state = State::unwinding;
     return next_attempt(tx);
@@ -328,7 +334,10 @@ namespace {
 bool wait_for_turn(Context &tx)
 {
     if (tx.last_abort == TM_ABORTED_CLOCK && !serial::reset_clock(tx)) return false;
-    if (tx.wants_irrevocable || tx.attempts > tx.max_retries() || tx.serial) {
+    // A transaction that restarts itself waits for others to change something: it must not run alone.
+    const bool by_user = tx.last_abort == TM_ABORTED_RESTART && !tx.wants_irrevocable;
+    if (by_user && tx.serial) serial::give_back(tx);
+    if (!by_user && (tx.wants_irrevocable || tx.attempts > tx.max_retries() || tx.serial)) {
         if (!serial::take(tx)) return false;
         tx.is_irrevocable = tx.wants_irrevocable;
     } else if (tx.last_abort == TM_ABORTED_KILLED) {
@@ -361,6 +370,7 @@ bool next_attempt(Context &tx)
 bool retry_from_recovery(Context &tx)
 {
     tx.in_recovery = false;
+    tx.wants_irrevocable = tx.asks(TM_IRREVOCABLE);
     return next_attempt(tx);
 }
 
@@ -383,7 +393,10 @@ void return_to_begin(Context &tx)
 
 void leave_block(Context &tx)
 {
-    if (tx.cxx_depth) tx.unwind();
+    if (tx.cxx_depth) {
+        tx.uncaught = std::uncaught_exceptions();
+        tx.unwind();
+    }
     return_to_begin(tx);
 }
 
@@ -424,6 +437,7 @@ void abandon(Context &tx)
         tx.in_action = false;
         forget_logs(tx);
         tx.actions.finish();
+        tx.allocations.commit(tx, false);
         break;
     case State::unwinding: break;
     }

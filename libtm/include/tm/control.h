@@ -10,7 +10,7 @@
  *     tm_end
  *
  * On a conflict everything is undone and the block runs again from tm_begin. So between tm_begin and tm_commit do not
- * `return`, `goto` or `break` out of the block, and declare as `tm_save` the local variables from outside that the
+ * `return`, `goto` or `break` out of the block (nor out of the recovery block by `return`), and declare as `tm_save` the local variables from outside that the
  * block changes and still needs: registers go back to what they were at tm_begin, memory of the stack does not
  * (tm_log_local() restores that too).
  *
@@ -45,7 +45,7 @@ enum {
     TM_NULL_ON_OOM = 8,      /**< tm_malloc() and the like return NULL and the transaction lives on; else TM_ERROR_MEMORY */
     TM_COMMIT_ON_THROW = 16, /**< C++: an exception that leaves the block commits it; else it is rolled back */
     TM_NO_QUIESCENCE = 32,   /**< do not wait for older transactions; then memory taken out of sharing must not be used plainly */
-    TM_IRREVOCABLE = 64      /**< begin irrevocable: runs alone among writers, never restarts, may do what cannot be undone */
+    TM_IRREVOCABLE = 64      /**< not with TM_READ_ONLY (TM_ERROR_MISUSE); begin irrevocable: runs alone among writers, never restarts, may do what cannot be undone */
 };
 
 #ifdef __cplusplus
@@ -152,7 +152,7 @@ static inline int tm_in_transaction(void)
 }
 
 /**
- * Roll back and run the block again; in a recovery block: retry the transaction. Does not return, except, with
+ * Roll back and run the block again; in a recovery block: retry the transaction (unless another one has run in it). Does not return, except, with
  * no effect other than TM_ERROR_MISUSE in tm_last_error(), in an irrevocable transaction or outside of any.
  */
 void tm_restart(void);
@@ -201,9 +201,12 @@ int tm_log_local_bytes(void *addr, size_t size);
 #define tm_log_local(addr) tm_log_local_bytes((addr), sizeof *(addr))
 /**@}*/
 
-/** longjmp(3) out of a transaction: rolls it back first. (After a bare longjmp it is rolled back by the thread's next begin.) */
+/**
+ * longjmp(3) out of a transaction: rolls it back first (an irrevocable one is committed). After a bare longjmp the transaction goes on holding
+ * its data until the thread ends or begins again in the same frame or one further out; a begin in a frame further in would become part of it.
+ */
 #define tm_longjmp(env, value) (tm_abandon(), longjmp((env), (value)))
-/** Roll the running transaction back and forget it; the caller goes on after it, outside. No effect outside or if irrevocable. */
+/** Roll the running transaction back and forget it (commit an irrevocable one); the caller goes on outside. No effect outside. */
 void tm_abandon(void);
 
 /** @name The boundary of C++ blocks: tm/tm.hpp */

@@ -146,7 +146,12 @@ auto atomically(Block &&block, const attr *how = nullptr) -> std::invoke_result_
                 tm_abandon();
                 throw;
             }
-            if (tm_thrown_(level)) throw;
+            bool leaves = false;
+            try {
+                leaves = tm_thrown_(level) != 0;
+            } catch (const detail::rolled_back &) { // out of a `prepare` of the commit
+            }
+            if (leaves) throw;
         }
         // Rolled back. Handled here and not in the handlers, since this may jump to an enclosing C block.
         switch (tm_unwound_(level)) {
