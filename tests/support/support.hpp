@@ -125,6 +125,20 @@ struct alignas(64) Cell {
     long value = 0;
 };
 
+/**
+ * Make the running transaction lose against another: it reads the cell, another thread changes it, it reads the cell again and restarts. Only
+ * before its first write, and not while it runs alone, when the other could not commit.
+ */
+inline void be_overtaken(Cell &cell)
+{
+    libtm::load(cell.value);
+    std::thread([&] {
+        const auto overtake = make_attr(TM_MODE_DEFAULT, TM_NO_QUIESCENCE); // it must not wait for us, who wait for it
+        libtm::atomically(overtake, [&] { libtm::store(cell.value, libtm::load(cell.value) + 1); });
+    }).join();
+    libtm::load(cell.value);
+}
+
 /** One thread, each buffering mode. */
 class Modes : public ::testing::TestWithParam<tm_mode> {
 protected:
