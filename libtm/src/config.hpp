@@ -29,7 +29,7 @@ struct Config {
     Value mode{TM_WRITE_BACK};
     Value contention{static_cast<std::uint32_t>(Contention::backoff)};
     Value max_retries{100};
-    Value spin{100};
+    Value spin{300};
     Value wait{1000};
     Value quiescence{1};
     Value orecs{20};

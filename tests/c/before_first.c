@@ -17,7 +17,7 @@ int main(void)
     static long values[1000];
     CHECK(holds("orecs", "20") && holds("clock_bits", "60"));
     CHECK(holds("mode", "write-back") && holds("contention", "backoff") && holds("max_retries", "100"));
-    CHECK(holds("spin", "100") && holds("wait", "1000") && holds("quiescence", "on") && holds("verbose", "off"));
+    CHECK(holds("spin", "300") && holds("wait", "1000") && holds("quiescence", "on") && holds("verbose", "off"));
     CHECK(tm_config_set("orecs", "29") == EINVAL && tm_config_set("clock_bits", "3") == EINVAL && tm_config_set("clock_bits", "61") == EINVAL);
     CHECK(tm_config_set("orecs", "3") == 0 && tm_config_set("clock_bits", "8") == 0);
     CHECK(holds("orecs", "3") && holds("clock_bits", "8"));

@@ -11,7 +11,7 @@
  * | mode          | write-back  | write-back, write-through           | where new values wait, unless the transaction says |
  * | contention    | backoff     | suicide, delay, backoff, timestamp  | who gives way when two transactions meet |
  * | max_retries   | 100         | 0 ... 1000000                       | restarts before a transaction runs alone |
- * | spin          | 100         | 0 ... 1000000                       | looks at something held before giving way, or the processor away |
+ * | spin          | 300         | 0 ... 1000000                       | looks at something held before giving way, or the processor away |
  * | wait          | 1000        | 0 ... 1000000                       | looks at a held orec between two attempts, before trying again |
  * | quiescence    | on          | on, off                             | writers wait until nobody sees the old state (safe privatization) |
  * | orecs         | 20          | 0 ... 28                            | log2 of the number of orecs; before the first transaction |
