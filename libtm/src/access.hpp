@@ -3,8 +3,7 @@
  * @file access.hpp
  * Loads and stores of bytes, and accesses while no transaction runs.
  */
-#ifndef LIBTM_ACCESS_HPP
-#define LIBTM_ACCESS_HPP
+#pragma once
 
 #include "context.hpp"
 
@@ -39,5 +38,3 @@ template <class Visit> inline void for_each_stripe(std::uintptr_t addr, std::siz
 }
 
 } // namespace libtm::engine
-
-#endif

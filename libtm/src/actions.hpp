@@ -6,8 +6,7 @@
  * Users' entries and allocations are kept apart. The order of entries among each other matters, that of allocations does not;
  * frees come last of all, when nobody can see the block any more.
  */
-#ifndef LIBTM_ACTIONS_HPP
-#define LIBTM_ACTIONS_HPP
+#pragma once
 
 #include "logs.hpp"
 #include "threads.hpp"
@@ -101,5 +100,3 @@ private:
 };
 
 } // namespace libtm::engine
-
-#endif

@@ -13,8 +13,7 @@
  * Each stripe has its mode in its flags, so both modes live side by side, within one transaction too: privatized memory is
  * always write-through.
  */
-#ifndef LIBTM_ALGORITHM_HPP
-#define LIBTM_ALGORITHM_HPP
+#pragma once
 
 #include "context.hpp"
 #include "memory.hpp"
@@ -84,5 +83,3 @@ void release_committed(Context &tx, Word version);
 void release_rolled_back(Context &tx);
 
 } // namespace libtm::engine
-
-#endif

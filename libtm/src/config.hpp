@@ -3,8 +3,7 @@
  * @file config.hpp
  * The one table of options. Documented in tm/config.h.
  */
-#ifndef LIBTM_CONFIG_HPP
-#define LIBTM_CONFIG_HPP
+#pragma once
 
 #include <atomic>
 #include <cstdint>
@@ -51,5 +50,3 @@ extern constinit Config config;
 inline std::uint32_t get(const Config::Value &value) { return value.load(std::memory_order_relaxed); }
 
 } // namespace libtm::engine
-
-#endif

@@ -11,8 +11,7 @@
  * A transaction that waits long does so between two attempts, where it holds nothing and nobody's quiescence waits for it: when there are more threads
  * than processors, one that slept within its transaction would stop all others.
  */
-#ifndef LIBTM_CONTENTION_HPP
-#define LIBTM_CONTENTION_HPP
+#pragma once
 
 #include "context.hpp"
 
@@ -28,5 +27,3 @@ void before_retry(Context &tx);
 void take_birth(Context &tx);
 
 } // namespace libtm::engine::contention
-
-#endif

@@ -11,8 +11,7 @@
  *
  * `depth` is 0 exactly in the state idle. The activity word is active in running, committing and unwinding.
  */
-#ifndef LIBTM_CONTEXT_HPP
-#define LIBTM_CONTEXT_HPP
+#pragma once
 
 #include "actions.hpp"
 #include "config.hpp"
@@ -124,5 +123,3 @@ extern __thread bool first_begin_failed;
 bool make_context();
 
 } // namespace libtm::engine
-
-#endif

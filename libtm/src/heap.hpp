@@ -3,8 +3,7 @@
  * @file heap.hpp
  * The allocator below tm_malloc: malloc(3), which the build makes jemalloc's (or not: -Dheap=system).
  */
-#ifndef LIBTM_HEAP_HPP
-#define LIBTM_HEAP_HPP
+#pragma once
 
 #include <cstddef>
 
@@ -24,5 +23,3 @@ void release(void *block);
 std::size_t usable_size(void *block);
 
 } // namespace libtm::engine::heap
-
-#endif

@@ -3,8 +3,7 @@
  * @file logs.hpp
  * The write log and the arena: memory of a transaction that grows without moving what is in it, and is kept for the next.
  */
-#ifndef LIBTM_LOGS_HPP
-#define LIBTM_LOGS_HPP
+#pragma once
 
 #include "orec.hpp"
 
@@ -193,5 +192,3 @@ private:
 };
 
 } // namespace libtm::engine
-
-#endif

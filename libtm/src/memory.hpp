@@ -3,8 +3,7 @@
  * @file memory.hpp
  * Shared memory is accessed by atomics only. Loads acquire and stores release: see (2) and (7) in doc/memory-model.md.
  */
-#ifndef LIBTM_MEMORY_HPP
-#define LIBTM_MEMORY_HPP
+#pragma once
 
 #include <cstdint>
 #include <cstring>
@@ -64,5 +63,3 @@ inline void write(std::uintptr_t addr, const void *buf, std::size_t size)
 }
 
 } // namespace libtm::engine::memory
-
-#endif

@@ -12,8 +12,7 @@
  * counts rollbacks that restored memory here (write-through): the value is the old one again, but a reader in between, which
  * may have seen the other one, must find the orec changed.
  */
-#ifndef LIBTM_OREC_HPP
-#define LIBTM_OREC_HPP
+#pragma once
 
 #include <atomic>
 #include <cstddef>
@@ -78,5 +77,3 @@ struct alignas(64) Clock {
 extern constinit Clock clock;
 
 } // namespace libtm::engine
-
-#endif

@@ -7,8 +7,7 @@
  * Whoever holds the token has waited until every attempt that was active when it was taken has ended. Whoever begins later finds
  * the token taken (13), closes its write log, and gives way at its first write; readers go on.
  */
-#ifndef LIBTM_SERIAL_HPP
-#define LIBTM_SERIAL_HPP
+#pragma once
 
 #include "context.hpp"
 
@@ -35,5 +34,3 @@ bool reset_clock(Context &tx);
 void wait_for_clock();
 
 } // namespace libtm::engine::serial
-
-#endif

@@ -6,8 +6,7 @@
  * Lazy snapshot (Riegel, Felber, Fetzer 2006): what was read is one consistent state as of version `snapshot`. An orec with a
  * newer version is met by extension: if nothing that was read has changed, the state is also that of now.
  */
-#ifndef LIBTM_SNAPSHOT_HPP
-#define LIBTM_SNAPSHOT_HPP
+#pragma once
 
 #include "context.hpp"
 
@@ -48,5 +47,3 @@ inline bool assure(Context &tx)
 }
 
 } // namespace libtm::engine
-
-#endif

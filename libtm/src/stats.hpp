@@ -3,8 +3,7 @@
  * @file stats.hpp
  * A context's counters: written by its thread alone, read by anybody.
  */
-#ifndef LIBTM_STATS_HPP
-#define LIBTM_STATS_HPP
+#pragma once
 
 #include <atomic>
 #include <tm/config.h>
@@ -31,5 +30,3 @@ struct Stats {
 };
 
 } // namespace libtm::engine
-
-#endif

@@ -12,8 +12,7 @@
  * says that a whole validation lay between. Whoever took locks before the first of them knows after the second that the
  * transaction has not read what those locks guard. That lets a transaction that waits for an orec assure its holder.
  */
-#ifndef LIBTM_THREADS_HPP
-#define LIBTM_THREADS_HPP
+#pragma once
 
 #include "config.hpp"
 #include "logs.hpp"
@@ -104,5 +103,3 @@ private:
 };
 
 } // namespace libtm::engine
-
-#endif

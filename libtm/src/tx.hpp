@@ -3,8 +3,7 @@
  * @file tx.hpp
  * The life of a transaction. The overview is in tx.cpp.
  */
-#ifndef LIBTM_TX_HPP
-#define LIBTM_TX_HPP
+#pragma once
 
 #include "context.hpp"
 
@@ -47,5 +46,3 @@ int record(Context &tx, tm_error_kind kind, int code, const char *operation, con
 bool deadline_passed(const Context &tx);
 
 } // namespace libtm::engine
-
-#endif

@@ -3,8 +3,7 @@
  * @file write_back.hpp
  * Write-back: the stripe's data holds the new bytes until the commit. See the contract in algorithm.hpp.
  */
-#ifndef LIBTM_WRITE_BACK_HPP
-#define LIBTM_WRITE_BACK_HPP
+#pragma once
 
 #include "algorithm.hpp"
 
@@ -43,5 +42,3 @@ inline void commit(Stripe &stripe)
 inline void roll_back(Stripe &) {} // memory has never changed
 
 } // namespace libtm::engine::write_back
-
-#endif

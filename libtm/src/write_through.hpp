@@ -5,8 +5,7 @@
  *
  * A rollback writes the old bytes of the mask and no other: bytes beside them may belong to somebody else (P15).
  */
-#ifndef LIBTM_WRITE_THROUGH_HPP
-#define LIBTM_WRITE_THROUGH_HPP
+#pragma once
 
 #include "algorithm.hpp"
 
@@ -64,5 +63,3 @@ inline void take_over(Stripe &stripe)
 }
 
 } // namespace libtm::engine::write_through
-
-#endif
