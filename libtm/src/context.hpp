@@ -70,16 +70,16 @@ struct Context : tm_context {
     unsigned attempts = 0;
     tm_abort_reason last_abort = TM_ABORTED_NOT;
     int begin_errno = 0;
-    State state = State::idle;
     bool in_recovery = false;    ///< tm_restart() may retry from the recovery block
+    bool wants_irrevocable = false; ///< the next attempt shall be
+    bool log_all_reads = false;  ///< a read-only transaction that needs its read log after all
+    State state = State::idle;
     bool outermost_is_cxx = false;
     bool frame_is_jmp_buf = false;
 
     bool serial = false;         ///< holds the serial token
     bool is_irrevocable = false;
-    bool wants_irrevocable = false; ///< the next attempt shall be
     bool reads_dropped = false;  ///< the read log is incomplete: no extension, no writing
-    bool log_all_reads = false;  ///< a read-only transaction that needs its read log after all
     bool in_action = false;      ///< a function of the action log is running
     Outcome outcome = Outcome::retry;
     bool frame_is_gone = false;  ///< the block's stack frame is: its locals are not restored

@@ -298,9 +298,10 @@ bool begin(Context &tx, const tm_attr *attr)
     tx.attempts = 1;
     tx.last_abort = TM_ABORTED_NOT;
     tx.in_recovery = false;
-    tx.error.kind = TM_ERROR_NONE;
-    tx.log_all_reads = false;
     tx.wants_irrevocable = false;
+    tx.log_all_reads = false;
+    tx.state = State::running;
+    tx.error.kind = TM_ERROR_NONE;
     tx.begin_errno = *tx.errno_address;
     tx.manner = config.manner.load(std::memory_order_relaxed);
     if (__builtin_expect(tx.manner.has_birth, 0)) contention::take_birth(tx);
