@@ -24,12 +24,12 @@
  *   (e) `apply` of the action log, forwards
  *   (f) quiescence: wait until every transaction that began before has ended or has assured that it did not read what we wrote (threads.hpp)
  *   (g) the orecs are let go with the new version
- *   (h) freed blocks go to the heap; `finish` of the action log
+ *   (h) `finish` of the action log; freed blocks go to the heap
  * A transaction that has only read does none of this: its snapshot is consistent as it stands.
  *
- * Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
- * still use the state before. That makes privatization safe also through a third thread, and costs readers nothing. Two that are in (f)
- * do not wait for each other, and whoever waits for one of our orecs assures us again and again.
+ * In (f) this transaction counts as ended already, so that two in (f) do not wait for each other. Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
+ * still use the state before. That makes privatization safe also through a third thread, and costs readers nothing. Whoever
+ * waits for one of our orecs assures us again and again.
  *
  * ROLLBACK, roll_back() below: write-through stripes are restored, `undo` runs backwards, the orecs are let go (with a new
  * incarnation where memory had changed), errno and the like are restored. It needs no memory and cannot fail.
