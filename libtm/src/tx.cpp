@@ -27,9 +27,9 @@
  *   (h) `finish` of the action log; freed blocks go to the heap
  * A transaction that has only read does none of this: its snapshot is consistent as it stands.
  *
- * In (f) this transaction counts as ended already, so that two in (f) do not wait for each other. Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
- * still use the state before. That makes privatization safe also through a third thread, and costs readers nothing. Whoever
- * waits for one of our orecs assures us again and again.
+ * Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
+ * still use the state before. That makes privatization safe also through a third thread, and costs readers nothing. In (f) a transaction
+ * counts as ended already, so that two do not wait for each other; whoever waits for one of its orecs assures it again and again.
  *
  * ROLLBACK, roll_back() below: write-through stripes are restored, `undo` runs backwards, the orecs are let go (with a new
  * incarnation where memory had changed), errno and the like are restored. It needs no memory and cannot fail.
