@@ -54,7 +54,6 @@ struct Context : tm_context {
     static Stripe *stripes_of(Word w) { return reinterpret_cast<Stripe *>((w & ((Word{1} << owner_shift) - 1)) << 6); }
     Word locked_by(const Stripe *head) const { return lock_tag | reinterpret_cast<std::uintptr_t>(head) >> 6; }
     std::uint32_t stripe_flags() const { return manner.write_through ? Stripe::through : 0; }
-    Word snapshot() const { return version_of(limit) - 1; }
 
     bool asks(unsigned flag) const { return (manner.flags & flag) != 0; }
     bool may_grow() const { return !asks(TM_NO_GROW) || is_irrevocable; }
