@@ -81,6 +81,11 @@ bool Allocations::add_made(void *block, std::size_t size, std::size_t alignment,
     return made_.push({block, size, static_cast<std::uint32_t>(alignment), false}, may_grow);
 }
 
+namespace {
+/** Multiplicative hashing (Knuth) of a block's address, whose last 4 bits say nothing. */
+std::size_t hash(const void *block) { return (reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 20; }
+} // namespace
+
 Allocations::Made *Allocations::find(void *block)
 {
     constexpr std::size_t few = 16;
@@ -90,7 +95,7 @@ Allocations::Made *Allocations::find(void *block)
         return nullptr;
     }
     const std::size_t mask = index_.size() - 1;
-    for (std::size_t at = (reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 20 & mask;; at = (at + 1) & mask) {
+    for (std::size_t at = hash(block) & mask;; at = (at + 1) & mask) {
         if (!index_[at]) return nullptr;
         if (made_[index_[at] - 1].block == block) return &made_[index_[at] - 1];
     }
@@ -107,7 +112,7 @@ bool Allocations::index_all()
     }
     const std::size_t mask = index_.size() - 1;
     for (; indexed_ < made_.size(); ++indexed_) {
-        std::size_t at = (reinterpret_cast<std::uintptr_t>(made_[indexed_].block) >> 4) * 0x9E3779B97F4A7C15u >> 20 & mask;
+        std::size_t at = hash(made_[indexed_].block) & mask;
         while (index_[at]) at = (at + 1) & mask;
         index_[at] = static_cast<std::uint32_t>(indexed_ + 1);
     }

@@ -47,7 +47,6 @@ private:
 /** Blocks that the transaction has allocated or will free. */
 class Allocations {
 public:
-    bool empty() const { return made_.empty() && retired_.empty(); }
     /** Whether the commit has something to destroy that others may still see. */
     bool retires() const { return !retired_.empty(); }
 

@@ -45,7 +45,7 @@ enum {
     TM_NULL_ON_OOM = 8,      /**< tm_malloc() and the like return NULL and the transaction lives on; else TM_ERROR_MEMORY */
     TM_COMMIT_ON_THROW = 16, /**< C++: an exception that leaves the block commits it; else it is rolled back */
     TM_NO_QUIESCENCE = 32,   /**< do not wait for older transactions; then memory taken out of sharing must not be used plainly */
-    TM_IRREVOCABLE = 64      /**< not with TM_READ_ONLY (TM_ERROR_MISUSE); begin irrevocable: runs alone among writers, never restarts, may do what cannot be undone */
+    TM_IRREVOCABLE = 64      /**< begin irrevocable: runs alone among writers, never restarts, may do what cannot be undone. Not with TM_READ_ONLY (TM_ERROR_MISUSE) */
 };
 
 #ifdef __cplusplus
