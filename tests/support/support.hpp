@@ -127,7 +127,7 @@ struct alignas(64) Cell {
 
 /**
  * Make the running transaction lose against another: it reads the cell, another thread changes it, it reads the cell again and restarts. Only
- * before its first write, and not while it runs alone, when the other could not commit.
+ * before its first write, and not while it runs alone or the clock may overflow: then the other could not commit.
  */
 inline void be_overtaken(Cell &cell)
 {
