@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "trace.hpp"
+
+#include "engine_state.hpp"
+#include "heap.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <dlfcn.h>
+#include <map>
+#include <sstream>
+
+namespace libtm::explore {
+
+namespace {
+
+struct Named {
+    std::uintptr_t addr;
+    std::size_t size;
+    std::string name;
+};
+std::vector<Named> &named()
+{
+    static std::vector<Named> all;
+    return all;
+}
+
+std::string hexadecimal(std::uint64_t value)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+    return text;
+}
+
+std::string name_of(std::uintptr_t addr)
+{
+    for (const Named &n : named())
+        if (addr >= n.addr && addr < n.addr + n.size) return n.name + (addr == n.addr ? "" : "+" + std::to_string(addr - n.addr));
+    if (const std::string name = engine_state::name_of(addr); !name.empty()) return name;
+    if (const std::string name = heap::name_of(addr); !name.empty()) return name;
+    return hexadecimal(addr);
+}
+
+std::string value_of(std::uintptr_t addr, std::uint64_t value)
+{
+    if (const std::string name = heap::name_of(value); !name.empty()) return name;
+    return engine_state::value_of(addr, value);
+}
+
+/** Source lines of code addresses, asked of addr2line in one go. */
+class Lines {
+public:
+    void want(const void *pc) { lines_[pc]; }
+    void look_up()
+    {
+        std::map<std::string, std::vector<const void *>> files;
+        for (const auto &[pc, line] : lines_)
+            if (Dl_info info; dladdr(pc, &info) && info.dli_fname) files[info.dli_fname].push_back(pc);
+        for (const auto &[file, pcs] : files) ask(file, pcs);
+    }
+    const std::string &operator[](const void *pc) { return lines_[pc]; }
+
+private:
+    void ask(const std::string &file, const std::vector<const void *> &pcs)
+    {
+        std::string command = "addr2line -a -i -e '" + file + "'";
+        for (const void *const pc : pcs) {
+            Dl_info info;
+            dladdr(pc, &info);
+            command += " " + hexadecimal(reinterpret_cast<std::uintptr_t>(pc) - 1 - reinterpret_cast<std::uintptr_t>(info.dli_fbase));
+        }
+        std::FILE *const answer = popen((command + " 2>/dev/null").c_str(), "r");
+        if (!answer) return;
+        char line[1024];
+        std::size_t at = 0;
+        while (std::fgets(line, sizeof line, answer)) {
+            if (line[0] == '0' && line[1] == 'x') { // the next address; its innermost line of interest follows
+                ++at;
+            } else if (at && at <= pcs.size() && !std::strstr(line, "/include/c++/") && !std::strstr(line, "memory.hpp")) {
+                std::string &found = lines_[pcs[at - 1]];
+                const char *const slash = std::strrchr(line, '/');
+                if (found.empty()) found.assign(slash ? slash + 1 : line, std::strcspn(slash ? slash + 1 : line, " \n"));
+            }
+        }
+        pclose(answer);
+    }
+    std::map<const void *, std::string> lines_;
+};
+
+} // namespace
+
+void name_memory(const void *addr, std::size_t size, const char *name)
+{
+    named().push_back({reinterpret_cast<std::uintptr_t>(addr), size, name});
+}
+
+std::string Trace::text(Memory &memory) const
+{
+    static constexpr const char *verbs[] = {"load", "store", "modify", "no exchange", "plain load", "plain store", "waits", "ends"};
+    const auto matters = [&](const Event &e) {
+        return e.kind >= Event::plain_read || &e == &events_.back() || memory.cell(e.addr).matters(e.thread, e.kind == Event::store || e.kind == Event::modify);
+    };
+    Lines lines;
+    for (const Event &e : events_)
+        if (matters(e) && e.pc) lines.want(e.pc);
+    lines.look_up();
+    std::ostringstream out;
+    unsigned number = 0;
+    for (const Event &e : events_) {
+        if (!matters(e)) continue;
+        char head[64];
+        std::snprintf(head, sizeof head, "%4u  %*sthread %u  %-12s", ++number, static_cast<int>(e.thread) * 4, "", e.thread, verbs[e.kind]);
+        out << head;
+        if (e.kind != Event::wait && e.kind != Event::end) {
+            out << name_of(e.addr);
+            if (e.kind < Event::plain_read) out << "  " << value_of(e.addr, e.value);
+            if (e.kind == Event::modify) out << " -> " << value_of(e.addr, e.after);
+            if (e.back) out << " (" << e.back << " before the last)";
+        }
+        if (e.pc) out << "  [" << lines[e.pc] << "]";
+        out << '\n';
+    }
+    return out.str();
+}
+
+} // namespace libtm::explore
