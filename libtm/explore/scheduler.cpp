@@ -18,6 +18,23 @@ namespace {
 
 /** Where the OS thread keeps its thread-local variables, which are not shared: the fibers swap what matters there. */
 std::uintptr_t tls_begin, tls_end;
+/** Static storage of the program: what the plain stores of a program go to, not those of the engine to its logs. */
+std::uintptr_t static_begin, static_end;
+
+void find_static_storage()
+{
+    dl_iterate_phdr(
+        [](dl_phdr_info *info, std::size_t, void *) {
+            for (unsigned i = 0; i < info->dlpi_phnum; ++i) {
+                const auto &segment = info->dlpi_phdr[i];
+                if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_W)) continue;
+                static_begin = info->dlpi_addr + segment.p_vaddr;
+                static_end = static_begin + segment.p_memsz;
+            }
+            return 1; // the first one is the program
+        },
+        nullptr);
+}
 
 void find_tls()
 {
@@ -72,9 +89,10 @@ void Scheduler::Local::swap_with_thread()
     std::swap(exceptions[1], globals[1]);
 }
 
-Scheduler::Scheduler(const Options &options) : options_(options)
+Scheduler::Scheduler(const Options &options) : options_(options), replays_(!options.replay.empty())
 {
     find_tls();
+    find_static_storage();
     strategy_ = !options.replay.empty() ? make_replay(options.replay) : options.random_schedules ? make_random(options) : make_exhaustive(options);
 }
 
@@ -121,8 +139,8 @@ void Scheduler::to_hub() { hub_ = std::move(hub_).resume(); }
 unsigned Scheduler::decide(Decision::Kind kind, unsigned alternatives, const std::uint8_t *threads)
 {
     if (alternatives < 2) return 0;
-    const unsigned at = decisions_++;
-    const unsigned taken = strategy_->decide({kind, alternatives, threads});
+    const unsigned at = place_;
+    const unsigned taken = strategy_->decide({kind, at, alternatives, threads});
     if (taken) {
         schedule_ += (schedule_.empty() ? "" : ",") + std::to_string(at) + ":" + std::to_string(taken);
         fingerprint_ = (fingerprint_ ^ (std::uint64_t{at} << 8 | taken)) * 0x9e3779b97f4a7c15u;
@@ -134,6 +152,7 @@ unsigned Scheduler::decide(Decision::Kind kind, unsigned alternatives, const std
 /** Set current_ to the thread that goes on. False: all have ended, or nobody can. */
 bool Scheduler::choose_next()
 {
+    ++place_;
     std::uint8_t ready[max_threads], waiting[max_threads];
     unsigned ready_count = 0, waiting_count = 0;
     for (unsigned i = 0; i < count_; ++i) {
@@ -158,7 +177,7 @@ bool Scheduler::choose_next()
 void Scheduler::run(const Program &program)
 {
     count_ = static_cast<unsigned>(program.threads.size());
-    steps_ = idle_rounds_ = decisions_ = 0;
+    steps_ = idle_rounds_ = place_ = 0;
     more_points_ = false;
     failure_.clear();
     schedule_.clear();
@@ -216,12 +235,13 @@ void Scheduler::note(Cell &cell, bool writes)
 {
     if (memory_.note(cell, current_, writes) && cell.written_by && (cell.accessed_by & (cell.accessed_by - 1))) more_points_ = true;
     if (++steps_ > options_.most_steps) fail("livelock: more than " + std::to_string(options_.most_steps) + " steps");
-    if (cell.matters(current_, writes)) offer_switch();
+    if (matters(cell, writes)) offer_switch();
 }
 
 Cell &Scheduler::before_atomic(std::uintptr_t addr, unsigned size, bool writes, const void *pc)
 {
     Cell &cell = memory_.cell(addr);
+    ++place_;
     if (!is_private(addr)) note(cell, writes);
     if (const char *const wrong = memory_.atomic(cell, addr, size, current_, writes, peek(addr, size))) {
         trace_.add({writes ? Event::store : Event::load, current_, size, addr, pc, peek(addr, size)});
@@ -243,6 +263,7 @@ void Scheduler::store_now(Cell &cell, std::uintptr_t addr, unsigned size, Order 
 std::uint64_t Scheduler::load(std::uintptr_t addr, unsigned size, Order order, const void *pc)
 {
     Cell &cell = before_atomic(addr, size, false, pc);
+    ++place_;
     const unsigned back = decide(Decision::message, memory_.readable(cell, current_, order), nullptr);
     const std::uint64_t value = memory_.load(cell, current_, order, back);
     trace_.add({Event::load, current_, size, addr, pc, value, 0, back});
@@ -279,7 +300,10 @@ void Scheduler::plain(std::uintptr_t addr, std::size_t size, bool writes, const 
         const std::size_t part = std::min<std::size_t>(size, 8 - (addr & 7));
         Cell &cell = memory_.cell(addr);
         // Others look at privatized memory by atomic loads, while its owner writes it.
-        if (writes && cell.matters(current_, true)) note(cell, true);
+        if (writes && addr >= static_begin && addr < static_end) {
+            ++place_;
+            if (matters(cell, true)) note(cell, true);
+        }
         if (const char *const wrong = ignored ? nullptr : memory_.plain(cell, addr, part, current_, writes)) {
             trace_.add({writes ? Event::plain_write : Event::plain_read, current_, static_cast<unsigned>(part), addr, pc, 0});
             fail(wrong);
@@ -329,6 +353,36 @@ void Scheduler::yield(const void *pc)
 /** Whether the schedule that has been run is new. */
 bool Scheduler::count_schedule() { return strategy_->never_repeats() || fingerprints_.insert(fingerprint_).second; }
 
+/** Run the next schedule. Whether all is well, and there is more to do. */
+bool Scheduler::run_next(Report &report, const std::function<Program()> &make)
+{
+    heap::reset();
+    engine_state::reset(options_);
+    run(make());
+    ++report.schedules;
+    if (failure_.empty()) return true;
+    report.failure = failure_;
+    report.schedule = schedule_.empty() ? "-" : schedule_;
+    return false;
+}
+
+/** Fail, or show the one that was to be replayed. */
+void Scheduler::end_with_trace(Report &report)
+{
+    report.trace = trace_.text(memory_);
+    if (!failure_.empty()) engine_state::drop_contexts();
+}
+
+/** The logs of the contexts get their first memory, which no later schedule does again: then a schedule is the same in each process. */
+bool Scheduler::warm_up(Report &report, const std::function<Program()> &make)
+{
+    const auto wanted = std::exchange(strategy_, make_replay("-"));
+    const bool ok = run_next(report, make) && run_next(report, make);
+    strategy_ = wanted;
+    report.schedules = 0;
+    return ok;
+}
+
 Report Scheduler::explore(const std::function<Program()> &make)
 {
     Report report;
@@ -338,28 +392,18 @@ Report Scheduler::explore(const std::function<Program()> &make)
         return report;
     }
     memory_.begin_program();
-    for (;;) {
-        heap::reset();
-        engine_state::reset(options_);
-        run(make());
-        ++report.schedules;
-        if (!failure_.empty()) {
-            report.failure = failure_;
-            report.schedule = schedule_.empty() ? "-" : schedule_;
-        }
-        if (!failure_.empty() || !options_.replay.empty()) {
-            report.trace = trace_.text(memory_);
-            engine_state::drop_contexts();
-            break;
-        }
+    bool more = warm_up(report, make);
+    while (more && run_next(report, make)) {
+        if (replays_) break;
         if (more_points_ && strategy_->never_repeats()) {
             strategy_->restart();
             report.distinct = 0;
             continue;
         }
         report.distinct += count_schedule();
-        if (!strategy_->next_run()) break;
+        more = strategy_->next_run();
     }
+    if (replays_ || !failure_.empty()) end_with_trace(report);
     report.complete = strategy_->complete();
     return report;
 }

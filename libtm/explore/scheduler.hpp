@@ -77,6 +77,9 @@ private:
         std::vector<Read> reads; ///< since its last wait
     };
 
+    bool warm_up(Report &report, const std::function<Program()> &make);
+    bool run_next(Report &report, const std::function<Program()> &make);
+    void end_with_trace(Report &report);
     void run(const Program &program);
     void start(unsigned index, const std::function<void()> &body);
     void resume(unsigned index);
@@ -92,18 +95,20 @@ private:
     bool may_wait() const;
     bool count_schedule();
     bool is_private(std::uintptr_t addr) const;
+    bool matters(const Cell &cell, bool writes) const { return replays_ || cell.matters(current_, writes); }
 
     const Options &options_;
+    const bool replays_;
     Memory memory_;
     Trace trace_;
-    std::unique_ptr<Strategy> strategy_;
+    std::shared_ptr<Strategy> strategy_;
     boost::context::pooled_fixedsize_stack stacks_{256 * 1024};
     boost::context::fiber hub_;
     std::array<Thread, max_threads> threads_;
     unsigned count_ = 0;      ///< threads of the program
     unsigned current_ = 0;
     bool in_thread_ = false, watching_ = false;
-    unsigned steps_ = 0, idle_rounds_ = 0, decisions_ = 0;
+    unsigned steps_ = 0, idle_rounds_ = 0, place_ = 0;
     bool more_points_ = false; ///< this run has shown more switch points than were known
     std::string failure_;
     std::string schedule_;

@@ -99,19 +99,16 @@ private:
 class Replay : public Strategy {
 public:
     explicit Replay(std::vector<std::pair<unsigned, unsigned>> deviations) : deviations_(std::move(deviations)) {}
-    void begin_run() override { at_ = 0; }
     unsigned decide(const Decision &decision) override
     {
-        const unsigned at = at_++;
         for (const auto &[place, taken] : deviations_)
-            if (place == at) return std::min(taken, decision.alternatives - 1);
+            if (place == decision.place) return std::min(taken, decision.alternatives - 1);
         return 0;
     }
     bool next_run() override { return false; }
 
 private:
     std::vector<std::pair<unsigned, unsigned>> deviations_;
-    unsigned at_ = 0;
 };
 
 } // namespace

@@ -4,7 +4,8 @@
  * Who decides: exhaustive search, random priorities, or a schedule that is replayed.
  *
  * A run is a sequence of decisions. In each, alternative 0 is what happens by itself (the thread goes on, the load sees the last value),
- * and a schedule is written down as those that were decided otherwise: `12:1,40:2` takes alternative 1 at decision 12 and 2 at decision 40.
+ * and a schedule is written down as those that were decided otherwise: `12:1,40:2` takes alternative 1 at place 12 and 2 at place 40. Places count
+ * all accesses, also those where nothing is decided, so that a schedule means the same whatever was explored before.
  */
 #pragma once
 
@@ -22,6 +23,7 @@ struct Decision {
         next,       ///< the thread has ended or waits: which one goes on is free
         message,    ///< how many messages before the last one a load sees
     } kind;
+    unsigned place;
     unsigned alternatives;
     const std::uint8_t *threads; ///< of each alternative, unless it is a message
 };

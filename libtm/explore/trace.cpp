@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
+#include <link.h>
 #include <map>
 #include <sstream>
 
@@ -66,8 +67,9 @@ private:
         std::string command = "addr2line -a -i -e '" + file + "'";
         for (const void *const pc : pcs) {
             Dl_info info;
-            dladdr(pc, &info);
-            command += " " + hexadecimal(reinterpret_cast<std::uintptr_t>(pc) - 1 - reinterpret_cast<std::uintptr_t>(info.dli_fbase));
+            link_map *map = nullptr;
+            dladdr1(pc, &info, reinterpret_cast<void **>(&map), RTLD_DL_LINKMAP);
+            command += " " + hexadecimal(reinterpret_cast<std::uintptr_t>(pc) - 1 - (map ? map->l_addr : 0));
         }
         std::FILE *const answer = popen((command + " 2>/dev/null").c_str(), "r");
         if (!answer) return;
