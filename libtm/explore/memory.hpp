@@ -51,6 +51,7 @@ struct Cell {
     std::vector<Message> messages; ///< the modification order; the first one is what it held before
     std::array<std::uint32_t, max_threads> seen{}; ///< index of the newest message that the thread has read or written
     std::uint32_t stores = 0;  ///< in this run
+    std::uint8_t last_writer = 0;
     std::uint32_t last_sc = 0; ///< index of the last sequentially consistent store
 
     std::uint8_t users = 0; ///< mask of the threads that have accessed it in this run

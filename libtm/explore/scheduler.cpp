@@ -18,7 +18,7 @@ namespace {
 
 /** Where the OS thread keeps its thread-local variables, which are not shared: the fibers swap what matters there. */
 std::uintptr_t tls_begin, tls_end;
-/** Static storage of the program: what the plain stores of a program go to, not those of the engine to its logs. */
+/** Static storage of the program, with the arena of its heap: where shared data is. */
 std::uintptr_t static_begin, static_end;
 
 void find_static_storage()
@@ -257,6 +257,7 @@ void Scheduler::store_now(Cell &cell, std::uintptr_t addr, unsigned size, Order 
     memory_.store(cell, current_, order, value, rmw);
     poke(addr, size, value);
     ++cell.stores;
+    cell.last_writer = static_cast<std::uint8_t>(current_);
     wake_readers(cell);
 }
 
@@ -294,13 +295,13 @@ bool Scheduler::compare_exchange(std::uintptr_t addr, unsigned size, Order order
 
 void Scheduler::plain(std::uintptr_t addr, std::size_t size, bool writes, const void *pc)
 {
-    if (is_private(addr)) return;
+    if (addr < static_begin || addr >= static_end) return; // stacks and malloc(3), which uses its memory again and again
     const bool ignored = writes && threads_[current_].ignores_writes;
     while (size) {
         const std::size_t part = std::min<std::size_t>(size, 8 - (addr & 7));
         Cell &cell = memory_.cell(addr);
         // Others look at privatized memory by atomic loads, while its owner writes it.
-        if (writes && addr >= static_begin && addr < static_end) {
+        if (writes) {
             ++place_;
             if (matters(cell, true)) note(cell, true);
         }
@@ -325,11 +326,11 @@ void Scheduler::wake_readers(const Cell &cell)
     }
 }
 
-/** Nothing that it has read has been written since. */
+/** Nothing that it has read has been written by another since. */
 bool Scheduler::may_wait() const
 {
     for (const Read &read : threads_[current_].reads)
-        if (read.cell->stores != read.stores) return false;
+        if (read.cell->stores != read.stores && read.cell->last_writer != current_) return false;
     return true;
 }
 
@@ -337,14 +338,14 @@ void Scheduler::yield(const void *pc)
 {
     if (++steps_ > options_.most_steps) fail("livelock: more than " + std::to_string(options_.most_steps) + " steps");
     const unsigned me = current_;
-    strategy_->yields(me);
-    if (may_wait()) {
+    if (may_wait()) { // else it is as if it had waited already
+        strategy_->yields(me);
         threads_[me].state = State::waiting;
         trace_.add({Event::wait, me, 0, 0, pc, 0});
+        if (!choose_next()) to_hub(); // deadlock: for good
+        if (current_ != me) to_hub();
+        threads_[me].state = State::ready;
     }
-    if (!choose_next()) to_hub(); // deadlock: for good
-    if (current_ != me) to_hub();
-    threads_[me].state = State::ready;
     threads_[me].reads.clear();
 }
 

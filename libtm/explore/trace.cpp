@@ -96,32 +96,41 @@ void name_memory(const void *addr, std::size_t size, const char *name)
     named().push_back({reinterpret_cast<std::uintptr_t>(addr), size, name});
 }
 
-std::string Trace::text(Memory &memory) const
+namespace {
+
+void print(std::ostringstream &out, std::size_t number, const Event &e, const std::string &line)
 {
     static constexpr const char *verbs[] = {"load", "store", "modify", "no exchange", "plain load", "plain store", "waits", "ends"};
-    const auto matters = [&](const Event &e) {
-        return e.kind >= Event::plain_read || &e == &events_.back() || memory.cell(e.addr).matters(e.thread, e.kind == Event::store || e.kind == Event::modify);
-    };
-    Lines lines;
+    char head[64];
+    std::snprintf(head, sizeof head, "%4zu  %*sthread %u  %-12s", number, static_cast<int>(e.thread) * 4, "", e.thread, verbs[e.kind]);
+    out << head;
+    if (e.kind != Event::wait && e.kind != Event::end) {
+        out << name_of(e.addr);
+        if (e.kind < Event::plain_read) out << "  " << value_of(e.addr, e.value);
+        if (e.kind == Event::modify) out << " -> " << value_of(e.addr, e.after);
+        if (e.back) out << " (" << e.back << " before the last)";
+    }
+    if (e.pc) out << "  [" << line << "]";
+    out << '\n';
+}
+
+} // namespace
+
+std::string Trace::text(Memory &memory) const
+{
+    constexpr std::size_t most_lines = 300; // from the end; a livelock is long and says the same again and again
+    std::vector<const Event *> shown;
     for (const Event &e : events_)
-        if (matters(e) && e.pc) lines.want(e.pc);
+        if (e.kind >= Event::plain_read || &e == &events_.back() || memory.cell(e.addr).matters(e.thread, e.kind == Event::store || e.kind == Event::modify))
+            shown.push_back(&e);
+    const std::size_t first = shown.size() > most_lines ? shown.size() - most_lines : 0;
+    Lines lines;
+    for (std::size_t i = first; i < shown.size(); ++i)
+        if (shown[i]->pc) lines.want(shown[i]->pc);
     lines.look_up();
     std::ostringstream out;
-    unsigned number = 0;
-    for (const Event &e : events_) {
-        if (!matters(e)) continue;
-        char head[64];
-        std::snprintf(head, sizeof head, "%4u  %*sthread %u  %-12s", ++number, static_cast<int>(e.thread) * 4, "", e.thread, verbs[e.kind]);
-        out << head;
-        if (e.kind != Event::wait && e.kind != Event::end) {
-            out << name_of(e.addr);
-            if (e.kind < Event::plain_read) out << "  " << value_of(e.addr, e.value);
-            if (e.kind == Event::modify) out << " -> " << value_of(e.addr, e.after);
-            if (e.back) out << " (" << e.back << " before the last)";
-        }
-        if (e.pc) out << "  [" << lines[e.pc] << "]";
-        out << '\n';
-    }
+    if (first) out << "... " << first << " events before\n";
+    for (std::size_t i = first; i < shown.size(); ++i) print(out, i + 1, *shown[i], lines[shown[i]->pc]);
     return out.str();
 }
 

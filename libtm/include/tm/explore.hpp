@@ -22,7 +22,7 @@
  *
  * The threads are fibers of one OS thread. Program and engine are compiled with -fsanitize=thread, whose calls before each access to memory are
  * answered by the explorer instead of ThreadSanitizer: every atomic access is a point where another thread may go on, every
- * plain access is checked for data races (vector clocks) and for memory that a transaction has freed. Build with
+ * plain access to static storage and to blocks of tm_malloc is checked for data races (vector clocks) and for memory that has been freed. Build with
  * `pkg-config --cflags --libs libtm-explore`; link without -fsanitize=thread.
  *
  * What is explored: interleavings at atomic accesses to memory which another thread writes (or which is written and another reads); all others commute. With
