@@ -76,7 +76,7 @@ std::string activity_text(Word w)
 void prepare(const Options &options)
 {
     set_default("spin", "1");
-    set_default("wait", "1");
+    set_default("wait", "2"); // the second look of a wait gives way
     if (!contexts[0]) make_contexts();
     if (table_size != options.orecs) orec_table.create(table_size = options.orecs);
     clock.last = (Word{1} << options.clock_bits) - 8;

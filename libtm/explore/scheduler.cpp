@@ -56,6 +56,7 @@ void set_freed(std::uintptr_t block, std::size_t size, bool freed)
     if (scheduler && scheduler->in_thread()) scheduler->memory().set_freed(block, size, freed);
 }
 
+constexpr unsigned most_plain_accesses = 1000000;
 constexpr unsigned most_idle_rounds = 1000; // threads woken with nothing to wake them for, one after another
 
 } // namespace
@@ -118,7 +119,7 @@ void Scheduler::start(unsigned index, const std::function<void()> &body)
         }
         watching_ = false;
         threads_[index].state = State::ended;
-        trace_.add({Event::end, index, 0, 0, nullptr, 0});
+        trace_.add({Event::end, index, 0, 0, nullptr, 0}, place_);
         return std::move(hub_);
     });
 }
@@ -177,7 +178,7 @@ bool Scheduler::choose_next()
 void Scheduler::run(const Program &program)
 {
     count_ = static_cast<unsigned>(program.threads.size());
-    steps_ = idle_rounds_ = place_ = 0;
+    steps_ = idle_rounds_ = place_ = plain_accesses_ = 0;
     more_points_ = false;
     failure_.clear();
     schedule_.clear();
@@ -244,7 +245,7 @@ Cell &Scheduler::before_atomic(std::uintptr_t addr, unsigned size, bool writes, 
     ++place_;
     if (!is_private(addr)) note(cell, writes);
     if (const char *const wrong = memory_.atomic(cell, addr, size, current_, writes, peek(addr, size))) {
-        trace_.add({writes ? Event::store : Event::load, current_, size, addr, pc, peek(addr, size)});
+        trace_.add({writes ? Event::store : Event::load, current_, size, addr, pc, peek(addr, size)}, place_);
         fail(wrong);
     }
     return cell;
@@ -267,7 +268,7 @@ std::uint64_t Scheduler::load(std::uintptr_t addr, unsigned size, Order order, c
     ++place_;
     const unsigned back = decide(Decision::message, memory_.readable(cell, current_, order), nullptr);
     const std::uint64_t value = memory_.load(cell, current_, order, back);
-    trace_.add({Event::load, current_, size, addr, pc, value, 0, back});
+    trace_.add({Event::load, current_, size, addr, pc, value, 0, 0, back}, place_);
     if (cell.matters(current_, false)) threads_[current_].reads.push_back({&cell, cell.stores});
     return value;
 }
@@ -276,7 +277,7 @@ void Scheduler::store(std::uintptr_t addr, unsigned size, Order order, std::uint
 {
     Cell &cell = before_atomic(addr, size, true, pc);
     store_now(cell, addr, size, order, value, false);
-    trace_.add({Event::store, current_, size, addr, pc, value});
+    trace_.add({Event::store, current_, size, addr, pc, value}, place_);
 }
 
 bool Scheduler::compare_exchange(std::uintptr_t addr, unsigned size, Order order, std::uint64_t &expected, std::uint64_t desired, const void *pc)
@@ -288,13 +289,14 @@ bool Scheduler::compare_exchange(std::uintptr_t addr, unsigned size, Order order
         store_now(cell, addr, size, order, desired, true);
     else
         threads_[current_].reads.push_back({&cell, cell.stores});
-    trace_.add({done ? Event::modify : Event::failed_exchange, current_, size, addr, pc, old, desired});
+    trace_.add({done ? Event::modify : Event::failed_exchange, current_, size, addr, pc, old, desired}, place_);
     expected = old;
     return done;
 }
 
 void Scheduler::plain(std::uintptr_t addr, std::size_t size, bool writes, const void *pc)
 {
+    if (++plain_accesses_ > most_plain_accesses) fail("a loop without end: more than " + std::to_string(most_plain_accesses) + " plain accesses");
     if (addr < static_begin || addr >= static_end) return; // stacks and malloc(3), which uses its memory again and again
     const bool ignored = writes && threads_[current_].ignores_writes;
     while (size) {
@@ -306,7 +308,7 @@ void Scheduler::plain(std::uintptr_t addr, std::size_t size, bool writes, const 
             if (matters(cell, true)) note(cell, true);
         }
         if (const char *const wrong = ignored ? nullptr : memory_.plain(cell, addr, part, current_, writes)) {
-            trace_.add({writes ? Event::plain_write : Event::plain_read, current_, static_cast<unsigned>(part), addr, pc, 0});
+            trace_.add({writes ? Event::plain_write : Event::plain_read, current_, static_cast<unsigned>(part), addr, pc, 0}, place_);
             fail(wrong);
         }
         addr += part;
@@ -341,7 +343,7 @@ void Scheduler::yield(const void *pc)
     if (may_wait()) { // else it is as if it had waited already
         strategy_->yields(me);
         threads_[me].state = State::waiting;
-        trace_.add({Event::wait, me, 0, 0, pc, 0});
+        trace_.add({Event::wait, me, 0, 0, pc, 0}, place_);
         if (!choose_next()) to_hub(); // deadlock: for good
         if (current_ != me) to_hub();
         threads_[me].state = State::ready;
@@ -374,11 +376,19 @@ void Scheduler::end_with_trace(Report &report)
     if (!failure_.empty()) engine_state::drop_contexts();
 }
 
-/** The logs of the contexts get their first memory, which no later schedule does again: then a schedule is the same in each process. */
+/**
+ * Before what counts. The logs of the contexts get their first memory, which no later schedule does again: then a schedule is the same in each
+ * process. And a few random schedules show where threads meet, so that the exhaustive search need not begin again and again.
+ */
 bool Scheduler::warm_up(Report &report, const std::function<Program()> &make)
 {
+    constexpr unsigned random_ones = 24;
     const auto wanted = std::exchange(strategy_, make_replay("-"));
-    const bool ok = run_next(report, make) && run_next(report, make);
+    bool ok = run_next(report, make) && run_next(report, make);
+    if (wanted->never_repeats()) {
+        strategy_ = make_random(options_);
+        for (unsigned i = 0; ok && i < random_ones; ++i) ok = run_next(report, make);
+    }
     strategy_ = wanted;
     report.schedules = 0;
     return ok;

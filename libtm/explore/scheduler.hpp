@@ -35,7 +35,7 @@ public:
         Cell &cell = before_atomic(addr, size, true, pc);
         const std::uint64_t old = load_now(cell, order);
         store_now(cell, addr, size, order, change(old), true);
-        trace_.add({Event::modify, current_, size, addr, pc, old, peek(addr, size)});
+        trace_.add({Event::modify, current_, size, addr, pc, old, peek(addr, size)}, place_);
         return old;
     }
     bool compare_exchange(std::uintptr_t addr, unsigned size, Order order, std::uint64_t &expected, std::uint64_t desired, const void *pc);
@@ -108,7 +108,7 @@ private:
     unsigned count_ = 0;      ///< threads of the program
     unsigned current_ = 0;
     bool in_thread_ = false, watching_ = false;
-    unsigned steps_ = 0, idle_rounds_ = 0, place_ = 0;
+    unsigned steps_ = 0, idle_rounds_ = 0, place_ = 0, plain_accesses_ = 0;
     bool more_points_ = false; ///< this run has shown more switch points than were known
     std::string failure_;
     std::string schedule_;

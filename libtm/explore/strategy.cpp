@@ -37,7 +37,11 @@ public:
     }
 
     bool complete() const override { return complete_; }
-    void restart() override { path_.clear(); }
+    void restart() override
+    {
+        path_.clear();
+        runs_ = 0;
+    }
     bool never_repeats() const override { return true; }
 
 private:

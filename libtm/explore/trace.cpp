@@ -98,11 +98,11 @@ void name_memory(const void *addr, std::size_t size, const char *name)
 
 namespace {
 
-void print(std::ostringstream &out, std::size_t number, const Event &e, const std::string &line)
+void print(std::ostringstream &out, const Event &e, const std::string &line)
 {
     static constexpr const char *verbs[] = {"load", "store", "modify", "no exchange", "plain load", "plain store", "waits", "ends"};
     char head[64];
-    std::snprintf(head, sizeof head, "%4zu  %*sthread %u  %-12s", number, static_cast<int>(e.thread) * 4, "", e.thread, verbs[e.kind]);
+    std::snprintf(head, sizeof head, "%5u  %*sthread %u  %-12s", e.place, static_cast<int>(e.thread) * 4, "", e.thread, verbs[e.kind]);
     out << head;
     if (e.kind != Event::wait && e.kind != Event::end) {
         out << name_of(e.addr);
@@ -130,7 +130,7 @@ std::string Trace::text(Memory &memory) const
     lines.look_up();
     std::ostringstream out;
     if (first) out << "... " << first << " events before\n";
-    for (std::size_t i = first; i < shown.size(); ++i) print(out, i + 1, *shown[i], lines[shown[i]->pc]);
+    for (std::size_t i = first; i < shown.size(); ++i) print(out, *shown[i], lines[shown[i]->pc]);
     return out.str();
 }
 

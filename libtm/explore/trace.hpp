@@ -17,14 +17,19 @@ struct Event {
     const void *pc;
     std::uint64_t value; ///< read or stored; of a modification what was there before
     std::uint64_t after = 0;
+    unsigned place = 0; ///< in the schedule, see strategy.hpp
     unsigned back = 0; ///< a load that saw not the last value: how many before
 };
 
 class Trace {
 public:
     void begin_run() { events_.clear(); }
-    void add(const Event &event) { events_.push_back(event); }
-    /** A line for each event that matters to another thread. */
+    void add(const Event &event, unsigned place)
+    {
+        events_.push_back(event);
+        events_.back().place = place;
+    }
+    /** A line for each event that matters to another thread, with its place in the schedule. */
     std::string text(Memory &memory) const;
 
 private:

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <sched.h>
+#include <utility>
 
 namespace libtm::test {
 namespace {
@@ -156,6 +157,25 @@ Program bytes_of_a_word(const Variant &v)
             [] { check(neighbours.mine[0] == 8 && neighbours.mine[1] == 9 && neighbours.mine[2] == 2, "a byte is lost"); }};
 }
 
+/** Overlapping writes of different sizes in one word, taken back once. */
+Program overlapping_writes(const Variant &v)
+{
+    neighbours = {};
+    return {{[=] {
+                 bool first = true;
+                 atomically(v.how(0), [&] {
+                     auto &word = reinterpret_cast<std::uint64_t &>(neighbours.mine);
+                     store(neighbours.mine[1], std::uint8_t{1});
+                     store(word, std::uint64_t{0x0202020202020202});
+                     store(neighbours.mine[3], std::uint8_t{3});
+                     if (std::exchange(first, false)) restart();
+                     store(word, load(word) - std::uint64_t{0x0202020203020202});
+                 });
+             },
+             [=] { atomically(v.how(1), [] { check(load(neighbours.mine[1]) == 0 && load(neighbours.mine[3]) == 0, "a value has been read that was taken back"); }); }},
+            [] { check(neighbours.mine[0] == 0 && neighbours.mine[1] == 0 && neighbours.mine[3] == 0, "a byte is lost"); }};
+}
+
 /** A value is written and taken back: the reader in between must not keep it (the incarnation). */
 Program value_taken_back(const Variant &v)
 {
@@ -236,14 +256,18 @@ const Add added{
     {"read-only", read_only},
     {"read-mostly", read_mostly},
     {"extension", extension},
+    {"extension, no quiescence", extension, 60, 0, "quiescence:off"},
     {"write skew", write_skew},
     {"real time", real_time},
     {"neighbours in a stripe", neighbours_in_a_stripe},
     {"bytes of a word", bytes_of_a_word},
+    {"overlapping writes", overlapping_writes},
     {"value taken back", value_taken_back},
+    {"value taken back, no quiescence", value_taken_back, 60, 0, "quiescence:off"},
     {"crossing", crossing},
     {"crossing, contention timestamp", crossing, 60, 0, "contention:timestamp"},
     {"transfers", transfers},
+    {"transfers, no quiescence", transfers, 60, 0, "quiescence:off"},
     {"polling", polling, 60, 0, "max_retries:2"},
     {"clock overflow, additions", additions, 4, 7},
     {"clock overflow, three additions", three_additions, 4, 7},

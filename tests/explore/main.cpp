@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// explore_tests [--long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]: explores the engine's schedules.
+// explore_tests [--quick | --long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]: explores the engine's schedules.
 #include "suite.hpp"
 
 #include <cstdio>
@@ -77,9 +77,9 @@ void explore_scenario(const Scenario &scenario, const Effort &effort, Totals &to
                 explore::Options options = options_of(scenario, variant, weak);
                 options.name = name.c_str();
                 if (weak)
-                    options.random_schedules = effort.random;
+                    options.random_schedules = effort.random * scenario.weight;
                 else
-                    options.most_schedules = effort.exhaustive;
+                    options.most_schedules = effort.exhaustive * scenario.weight;
                 totals.add(explore::explore(options, [&] { return scenario.make(variant); }), name);
                 if (totals.failures >= effort.stop_after_failures) return;
             }
@@ -136,7 +136,9 @@ int main(int argc, char **argv)
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     for (int i = 1; i < argc; ++i) {
         const std::string arg = argv[i];
-        if (arg == "--long")
+        if (arg == "--quick")
+            effort = {.exhaustive = 100, .random = 50, .parts = 10};
+        else if (arg == "--long")
             effort = {.small_length = 3, .small_preemptions = 1, .exhaustive = 100000, .random = 50000};
         else if (arg == "--all")
             effort = {.small_length = 3, .small_preemptions = 2, .exhaustive = 0, .random = 1000000};
@@ -149,7 +151,7 @@ int main(int argc, char **argv)
         else if (arg == "--replay" && i + 2 < argc)
             return replay(argv[i + 1], argv[i + 2]);
         else {
-            std::fprintf(stderr, "usage: %s [--long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]\n", argv[0]);
+            std::fprintf(stderr, "usage: %s [--quick | --long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]\n", argv[0]);
             return 2;
         }
     }

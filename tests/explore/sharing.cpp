@@ -2,7 +2,9 @@
 // P13, P14: memory that is published, privatized, freed. Plain accesses are watched for races and for freed memory by the explorer itself.
 #include "suite.hpp"
 
+#include <atomic>
 #include <sched.h>
+#include <utility>
 
 namespace libtm::test {
 namespace {
@@ -226,6 +228,62 @@ Program made_and_rolled_back(const Variant &v)
             }};
 }
 
+std::atomic<bool> unlinked;
+
+/**
+ * A reader waits for a lock that is then rolled back, and goes on with what it had read: nobody may have taken its assurances, given
+ * meanwhile, for more than they say.
+ */
+Program freed_under_a_waiting_reader(const Variant &v)
+{
+    tm_malloc(96); // so that, with several orecs, the node has one of its own
+    start_node();
+    start_cells();
+    unlinked = false;
+    return {{[=] {
+                 bool first = true;
+                 atomically(v.how(0), [&] {
+                     if (!std::exchange(first, false)) return;
+                     data.set(1);
+                     for (int looks = 0; looks < 3 && !unlinked; ++looks) sched_yield(); // not for ever: it may hold what the other needs
+                     restart();
+                 });
+             },
+             [=] {
+                 atomically(v.how(1), [] {
+                     Node *const node = load(head.node);
+                     data.get();
+                     if (node) check(load(node->value) == 3, "a block is not what it was when it was made");
+                 });
+             },
+             [=] {
+                 atomically(v.how(2), [] {
+                     tm_free(load(head.node));
+                     store(head.node, static_cast<Node *>(nullptr));
+                     unlinked = true;
+                 });
+             }}};
+}
+
+/** Enough at once that a grace period is waited for. */
+Program freed_in_batches(const Variant &v)
+{
+    start_node();
+    return {{[=] {
+                 for (int i = 0; i < 2; ++i)
+                     atomically(v.how(0, TM_NO_QUIESCENCE), [] {
+                         Node *const old = load(head.node);
+                         auto *const node = static_cast<Node *>(tm_malloc(sizeof(Node)));
+                         *node = {4, 4};
+                         store(head.node, node);
+                         tm_free(old);
+                         for (int j = 0; j < 64; ++j) tm_retire(nullptr, [](void *) {});
+                     });
+             },
+             [=] { read_node(v, 1); }},
+            [] { check(explore::live_blocks() == 1, "a block leaks"); }};
+}
+
 int destroyed;
 
 /** tm_retire: destroyed once, when no attempt is left that could see it. */
@@ -262,6 +320,8 @@ const Add added{
     {"freed under a reader", freed_under_a_reader},
     {"freed under a reader, no quiescence", freed_under_a_reader_without_quiescence},
     {"freed under a read-only reader", freed_under_a_read_only_reader},
+    {"freed under a waiting reader", freed_under_a_waiting_reader, 60, 0, "", 8},
+    {"freed in batches", freed_in_batches},
     {"free against use", free_against_use},
     {"two replace", two_replace},
     {"made and rolled back", made_and_rolled_back},

@@ -36,6 +36,7 @@ struct Scenario {
     unsigned clock_bits = 60;
     unsigned clock_start = 0;
     const char *options = ""; ///< as in TM_CONF
+    unsigned weight = 1;      ///< of the effort that others get
 };
 
 /** Adds its scenarios to the table. */
