@@ -411,6 +411,11 @@ Report Scheduler::explore(const std::function<Program()> &make)
             report.distinct = 0;
             continue;
         }
+        if (strategy_->diverged()) {
+            failure_ = report.failure = "the program does not do the same when the schedule is the same";
+            report.schedule = schedule_;
+            break;
+        }
         report.distinct += count_schedule();
         more = strategy_->next_run();
     }

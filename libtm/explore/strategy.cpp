@@ -15,16 +15,19 @@ class Exhaustive : public Strategy {
 public:
     explicit Exhaustive(const Options &options) : bound_(options.preemptions), most_(options.most_schedules) {}
 
-    void begin_run() override { at_ = 0, spent_ = 0; }
+    void begin_run() override { at_ = 0, spent_ = 0, diverged_ = false; }
 
     unsigned decide(const Decision &decision) override
     {
         const bool costs = decision.kind != Decision::next;
-        if (at_ == path_.size()) path_.push_back({0, costs && spent_ == bound_ ? 1 : decision.alternatives, costs});
+        if (at_ == path_.size()) path_.push_back({0, costs && spent_ == bound_ ? 1 : decision.alternatives, decision.place, costs});
         const Step &step = path_[at_++];
         if (step.costs && step.taken) ++spent_;
+        diverged_ = diverged_ || step.place != decision.place || step.taken >= decision.alternatives;
         return std::min(step.taken, decision.alternatives - 1);
     }
+
+    bool diverged() const override { return diverged_ || at_ < path_.size(); }
 
     bool next_run() override
     {
@@ -46,7 +49,7 @@ public:
 
 private:
     struct Step {
-        unsigned taken, alternatives;
+        unsigned taken, alternatives, place;
         bool costs;
     };
     std::vector<Step> path_;
@@ -55,7 +58,7 @@ private:
     std::uint64_t runs_ = 0;
     const unsigned bound_;
     const std::uint64_t most_;
-    bool complete_ = false;
+    bool complete_ = false, diverged_ = false;
 };
 
 /**

@@ -39,6 +39,8 @@ public:
     virtual bool next_run() = 0;
     /** The search has seen all within its bound. */
     virtual bool complete() const { return false; }
+    /** The run has not repeated what the one before it did up to the first decision that differs. */
+    virtual bool diverged() const { return false; }
     /** What was explored so far does not count: more switch points have become known. */
     virtual void restart() {}
     /** All runs differ, by the way they are made. */

@@ -2,6 +2,7 @@
 // explore_tests [--quick | --long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]: explores the engine's schedules.
 #include "suite.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -29,7 +30,7 @@ void Totals::add(const explore::Report &report, const std::string &name)
     distinct += report.distinct;
     if (report.ok()) return;
     ++failures;
-    std::printf("%sexplore_tests --replay '%s' %s\n", report.text().c_str(), name.c_str(), report.schedule.c_str());
+    std::printf("%s%s --replay '%s' %s\n", report.text().c_str(), program_invocation_name, name.c_str(), report.schedule.c_str());
 }
 
 namespace {
@@ -131,7 +132,8 @@ void explore_all(const Effort &effort, const char *only, Totals &totals)
 int main(int argc, char **argv)
 {
     using namespace libtm::test;
-    Effort effort;
+    const Effort long_effort{.small_length = 3, .small_preemptions = 1, .exhaustive = 100000, .random = 50000};
+    Effort effort = std::getenv("TM_TEST_LONG") ? long_effort : Effort{};
     const char *only = nullptr;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     for (int i = 1; i < argc; ++i) {
@@ -139,7 +141,7 @@ int main(int argc, char **argv)
         if (arg == "--quick")
             effort = {.exhaustive = 100, .random = 50, .parts = 10};
         else if (arg == "--long")
-            effort = {.small_length = 3, .small_preemptions = 1, .exhaustive = 100000, .random = 50000};
+            effort = long_effort;
         else if (arg == "--all")
             effort = {.small_length = 3, .small_preemptions = 2, .exhaustive = 0, .random = 1000000};
         else if (arg == "--part" && i + 1 < argc && std::sscanf(argv[i + 1], "%u/%u", &effort.part, &effort.parts) == 2)
@@ -157,7 +159,7 @@ int main(int argc, char **argv)
     }
     Totals totals;
     explore_all(effort, only, totals);
-    std::printf("%llu distinct schedules of %llu programs, %u violations\n", static_cast<unsigned long long>(totals.distinct),
+    std::printf("explored: %llu distinct schedules of %llu programs, %u violations\n", static_cast<unsigned long long>(totals.distinct),
                 static_cast<unsigned long long>(totals.programs), totals.failures);
     return totals.failures ? 1 : 0;
 }

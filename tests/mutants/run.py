@@ -3,7 +3,7 @@
 """run.py BUILD-DIR LIBRARY COMPILER [--only NAME] [--keep] -- TEST-SOURCE...
 
 Builds the engine with each seeded bug of mutants.toml in turn, as the schedule explorer sees it, and runs the explored tests on it until
-one of them fails. Prints a line for each bug with the test that caught it, and "N of M mutants caught". Fails if one survives.
+one of them fails. Prints a line for each bug with the test that caught it, and "N mutants, 0 not caught". Fails if one survives.
 LIBRARY is libtm-explore.a without bugs; what a bug does not change is taken from there. Work is done below BUILD-DIR/mutants.
 """
 import argparse
@@ -123,7 +123,7 @@ def main():
                 survivors.append(name)
     if not args.keep:
         shutil.rmtree(mutants.dir, ignore_errors=True)
-    print(f"{len(wanted) - len(survivors)} of {len(wanted)} mutants caught")
+    print(f"explored: {len(wanted)} mutants of the engine, {len(survivors)} not caught")
     return 1 if survivors else 0
 
 
