@@ -58,12 +58,10 @@ bool keeps_waiting(const Context &tx, Word owner_slot, unsigned looks)
 
 void before_retry(Context &tx)
 {
-    const Orec *const awaited = tx.awaited;
-    tx.awaited = nullptr;
     if (policy() == Contention::suicide) return;
-    if (awaited) {
+    if (tx.awaited) {
         Patience patience;
-        while (is_locked(awaited->load(std::memory_order_relaxed)) && patience.looks() < get(config.wait)) patience.wait();
+        while (is_locked(tx.awaited->load(std::memory_order_relaxed)) && patience.looks() < get(config.wait)) patience.wait();
     }
     if (policy() != Contention::delay) back_off(tx);
 }

@@ -355,7 +355,9 @@ bool next_attempt(Context &tx)
 {
     constexpr unsigned tries_without_log = 3;
     tx.activity.leave();
-    if (!wait_for_turn(tx)) {
+    const bool in_time = wait_for_turn(tx);
+    tx.awaited = nullptr;
+    if (!in_time) {
         record(tx, TM_ERROR_DEADLINE, ETIMEDOUT, "tm_begin", "the deadline of the transaction has passed; give it more time or restart it with less to do");
         end_failed(tx);
         return false;

@@ -272,6 +272,8 @@ const Add added{
     {"clock overflow, additions", additions, 4, 7},
     {"clock overflow, three additions", three_additions, 4, 7},
     {"clock overflow, reader", reader, 4, 7},
+    {"clock overflow, reader, no quiescence", reader, 4, 8, "quiescence:off"},
+    {"clock overflow, additions, no quiescence", additions, 4, 8, "quiescence:off"},
     {"clock overflow, transfers", transfers, 4, 6},
     {"clock overflow, value taken back", value_taken_back, 4, 8},
     {"clock overflow, serial at once", additions, 4, 7, "max_retries:0"},
