@@ -390,7 +390,7 @@ bool Scheduler::warm_up(Report &report, const std::function<Program()> &make)
         for (unsigned i = 0; ok && i < random_ones; ++i) ok = run_next(report, make);
     }
     strategy_ = wanted;
-    report.schedules = 0;
+    if (ok) report.schedules = 0;
     return ok;
 }
 
