@@ -99,6 +99,21 @@ Program write_skew(const Variant &v)
     return {{[=] { take(0, x); }, [=] { take(1, y); }}, [] { check(x.value + y.value == 1, "write skew"); }};
 }
 
+/** The log of a transaction that was to read only has wrapped when it writes: it must not write by what it no longer knows. */
+Program read_mostly_that_writes(const Variant &v)
+{
+    start_cells();
+    return {{[=] { atomically(v.how(0), [] { x.set(y.get() + 1); }); },
+             [=] {
+                 atomically(v.how(1, TM_READ_MOSTLY), [] {
+                     const long a = x.get();
+                     for (int i = 0; i < 520; ++i) z.get();
+                     y.set(a + 1);
+                 });
+             }},
+            [] { check(x.value + y.value == 3, "write skew"); }};
+}
+
 /** Writes of one thread in order; what the other has seen is not older than what it has seen before. */
 Program real_time(const Variant &v)
 {
@@ -255,6 +270,7 @@ const Add added{
     {"reader, no quiescence", reader, 60, 0, "quiescence:off"},
     {"read-only", read_only},
     {"read-mostly", read_mostly},
+    {"read-mostly that writes", read_mostly_that_writes},
     {"extension", extension},
     {"extension, no quiescence", extension, 60, 0, "quiescence:off"},
     {"write skew", write_skew},
