@@ -192,7 +192,7 @@ void Allocations::destroy_later(Context &tx)
         destroy_all(retired_);
         return;
     }
-    for (const Retired &dead : retired_) collecting_.push(dead);
+    for (const Retired &dead : retired_) collecting_.push(dead, false); // reserved
     retired_.clear();
     if (!waiting_.empty() && grace_.over()) destroy_all(waiting_);
     if (waiting_.empty() && collecting_.size() >= batch) {
