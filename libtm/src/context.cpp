@@ -22,7 +22,7 @@ struct alignas(Context) IdleContext : tm_context {
 constinit IdleContext idle_context = {{0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}}, {}};
 
 pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
-bool started = false;
+bool has_key = false, watches_exit = false, started = false;
 pthread_key_t exit_key; ///< its destructor runs when a thread with a context ends
 
 void abandon_what_runs(Context &tx)
@@ -48,7 +48,7 @@ void at_exit()
     if (has_context()) abandon_what_runs(self());
 }
 
-/** Options are read and the table of orecs is made with the first context of the process. */
+/** Options are read and the table of orecs is made with the first context of the process. What has failed is tried again by the next, what has not is not. */
 bool start_process()
 {
     pthread_mutex_lock(&start_mutex);
@@ -56,7 +56,9 @@ bool start_process()
         config.start();
         clock.last = (Word{1} << get(config.clock_bits)) - 8;
         if (!orec_table.base) orec_table.create(get(config.orecs));
-        started = orec_table.base && pthread_key_create(&exit_key, at_thread_exit) == 0 && std::atexit(at_exit) == 0;
+        if (!has_key) has_key = pthread_key_create(&exit_key, at_thread_exit) == 0;
+        if (!watches_exit) watches_exit = std::atexit(at_exit) == 0;
+        started = orec_table.base && has_key && watches_exit;
     }
     const bool ok = started;
     pthread_mutex_unlock(&start_mutex);
@@ -65,8 +67,12 @@ bool start_process()
 
 } // namespace
 
-Context::Context(Word slot) : tm_context{0, orec_table.base, orec_table.mask, nullptr, nullptr, 0, {}}, lock_tag(tag_of_slot(slot)), random(slot * 2654435761 + 1)
+Context::Context() : tm_context{0, orec_table.base, orec_table.mask, nullptr, nullptr, 0, {}} {}
+
+void Context::take_slot(Word slot)
 {
+    lock_tag = tag_of_slot(slot);
+    random = slot * 2654435761 + 1;
 }
 
 bool Context::allocate_read_log()

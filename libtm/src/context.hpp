@@ -44,7 +44,8 @@ enum class State : std::uint8_t { idle, running, committing, unwinding };
 enum class Outcome : std::uint8_t { retry, failed };
 
 struct Context : tm_context {
-    explicit Context(Word slot);
+    Context();
+    void take_slot(Word slot);
     bool allocate_read_log();
 
     Orec &orec_of(const void *addr) const { return *reinterpret_cast<Orec *>(tm_orec_of_(this, addr)); }
@@ -85,7 +86,7 @@ struct Context : tm_context {
     int uncaught = 0;            ///< exceptions in flight when ours was thrown
     int jump_result = 0;         ///< what tm_begin returns after a longjmp
     int *errno_address = nullptr;
-    Word lock_tag;               ///< as in the locked words of this context
+    Word lock_tag = 0;           ///< as in the locked words of this context
     std::atomic<std::uint64_t> birth{0}; ///< when the first attempt began, for the policy timestamp
     void (*unwind)() = nullptr;  ///< throws, in the user's code
     tm_attr attr{};              ///< a copy, if manner.has_attr
@@ -98,7 +99,7 @@ struct Context : tm_context {
     Stats stats;
     tm_error_record error{};
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
-    std::uint64_t random;
+    std::uint64_t random = 1;
 
     std::jmp_buf jump_buffer;
     sigset_t saved_mask;

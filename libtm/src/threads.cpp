@@ -5,6 +5,7 @@
 #include "config.hpp"
 #include "context.hpp"
 
+#include <cstdlib>
 #include <new>
 #include <sched.h>
 
@@ -27,11 +28,10 @@ Context *Registry::acquire()
     for (Context *context = first(); context; context = context->next_context)
         if (!context->in_use.load(std::memory_order_relaxed) && !context->in_use.exchange(true, std::memory_order_acquire)) return context;
 
-    const Word slot = slots_.fetch_add(1, std::memory_order_relaxed);
-    if (slot >> slot_bits) return nullptr;
-    auto *const context = new (std::align_val_t{alignof(Context)}, std::nothrow) Context(slot);
+    auto *const context = new (std::align_val_t{alignof(Context)}, std::nothrow) Context;
     if (!context) return nullptr;
-    if (!context->allocate_read_log()) {
+    if (!context->allocate_read_log() || !number(*context)) {
+        std::free(context->read_begin);
         operator delete(context, std::align_val_t{alignof(Context)});
         return nullptr;
     }
@@ -39,6 +39,17 @@ Context *Registry::acquire()
     while (!first_.compare_exchange_weak(context->next_context, context, std::memory_order_seq_cst)) {
     }
     return context;
+}
+
+/** Last of all: a number that is given to a context that is not made is lost. */
+bool Registry::number(Context &context)
+{
+    Word slot = slots_.load(std::memory_order_relaxed);
+    do
+        if (slot >> slot_bits) return false;
+    while (!slots_.compare_exchange_weak(slot, slot + 1, std::memory_order_relaxed));
+    context.take_slot(slot);
+    return true;
 }
 
 void Registry::release(Context &context) { context.in_use.store(false, std::memory_order_release); }

@@ -62,6 +62,8 @@ public:
     Context *first() const { return first_.load(std::memory_order_seq_cst); }
 
 private:
+    bool number(Context &context);
+
     std::atomic<Context *> first_{nullptr};
     std::atomic<Word> slots_{0};
 };
