@@ -6,6 +6,8 @@
 #ifndef LIBTM_ANNOTATE_HPP
 #define LIBTM_ANNOTATE_HPP
 
+#include <cstdint>
+
 #if defined(__has_feature)
 #define LIBTM_HAS_FEATURE(x) __has_feature(x)
 #else
@@ -45,6 +47,28 @@ inline void before_jump()
 {
 #if defined(__SANITIZE_ADDRESS__) || LIBTM_HAS_FEATURE(address_sanitizer)
     __asan_handle_no_return();
+#endif
+}
+
+/** Whether the build can shake: let validations fail at random (the option `shake`), as rare conflicts would. Sanitizers' builds and -Dshake=true. */
+#if defined(LIBTM_SHAKE)
+inline constexpr bool can_shake = true;
+#else
+inline constexpr bool can_shake = false;
+#endif
+
+/** True once in `one_in` times, never for 0. Each thread has a sequence of its own, the same in every run for the same `seed`. */
+inline bool shake([[maybe_unused]] std::uint32_t one_in, [[maybe_unused]] std::uint64_t seed)
+{
+#if defined(LIBTM_SHAKE)
+    static __thread std::uint64_t draws = 0;
+    if (one_in == 0) return false;
+    std::uint64_t z = seed * 0xD1342543DE82EF95u + ++draws * 0x9E3779B97F4A7C15u; // splitmix64 (Steele, Lea, Flood 2014)
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return (z ^ z >> 31) % one_in == 0;
+#else
+    return false;
 #endif
 }
 

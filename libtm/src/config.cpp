@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config.hpp"
 
+#include "annotate.hpp"
 #include "heap.hpp"
 
 #include <cerrno>
@@ -8,7 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <pthread.h>
+#include <span>
 #include <string_view>
 #include <tm/tm.h>
 
@@ -32,7 +35,7 @@ constexpr const char *mode_names[] = {"write-back", "write-through"};
 constexpr const char *contention_names[] = {"suicide", "delay", "backoff", "timestamp"};
 constexpr const char *switch_names[] = {"off", "on"};
 
-constexpr Option options[] = {
+constexpr Option table[] = {
     {"mode", &Config::mode, TM_WRITE_BACK, TM_WRITE_THROUGH, mode_names, false, "where new values wait"},
     {"contention", &Config::contention, 0, 3, contention_names, false, "who gives way when two transactions meet"},
     {"max_retries", &Config::max_retries, 0, 1000000, nullptr, false, "restarts before a transaction runs alone"},
@@ -42,7 +45,11 @@ constexpr Option options[] = {
     {"orecs", &Config::orecs, 0, 28, nullptr, true, "log2 of the number of orecs"},
     {"clock_bits", &Config::clock_bits, 4, 60, nullptr, true, "width of the version clock"},
     {"verbose", &Config::verbose, 0, 1, switch_names, false, "print this table at the first transaction"},
+    {"shake", &Config::shake, 0, 1000000, nullptr, false, "of so many validations, one fails at random; 0: none"},
+    {"shake_seed", &Config::shake_seed, 0, 1000000, nullptr, false, "which ones"},
 };
+constexpr std::size_t for_tests = annotate::can_shake ? 0 : 2; // the last options of the table, which this build does not have
+constexpr std::span options(table, std::size(table) - for_tests);
 
 const Option *find(std::string_view name)
 {

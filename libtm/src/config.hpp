@@ -34,6 +34,8 @@ struct Config {
     Value orecs{20};
     Value clock_bits{60};
     Value verbose{0};
+    Value shake{0}; ///< with shake_seed, last in the table: only in a build that can shake
+    Value shake_seed{1};
 
     /** What a transaction without attributes begins with: derived from the options, one word to load. */
     std::atomic<Manner> manner{Manner{0, false, true, false, false}};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "snapshot.hpp"
 
+#include "annotate.hpp"
 #include "contention.hpp"
 #include "tx.hpp"
 
@@ -9,8 +10,23 @@
 
 namespace libtm::engine {
 
+namespace {
+
+/**
+ * Whether the validation is to fail for a test, though nothing has changed. Not when that could go on for ever: from max_retries on a transaction
+ * runs alone and must commit. An irrevocable one must in any case; its callers do not ask.
+ */
+inline bool is_shaken(const Context &tx)
+{
+    if constexpr (!annotate::can_shake) return false;
+    return tx.attempts <= tx.max_retries() && !tx.irrevocable() && annotate::shake(get(config.shake), get(config.shake_seed) + tx.lock_tag);
+}
+
+} // namespace
+
 bool validate(const Context &tx)
 {
+    if (is_shaken(tx)) return false;
     const Word limit = tx.limit;
     for (std::uint64_t *const *read = tx.read_begin; read != tx.read_next; ++read) {
         const Word w = reinterpret_cast<const Orec *>(*read)->load(std::memory_order_seq_cst); // (4)

@@ -54,6 +54,7 @@ TEST_P(Actions, H1_forwards_at_the_commit)
 
 TEST_P(Actions, H1_forwards_at_the_commit_of_a_writer)
 {
+    TM_SKIP_IF_SHAKEN();
     tx([] {
         log_entry(1);
         store(cell.value, 2L);
@@ -64,6 +65,7 @@ TEST_P(Actions, H1_forwards_at_the_commit_of_a_writer)
 
 TEST_P(Actions, H1_backwards_at_a_rollback)
 {
+    TM_SKIP_IF_SHAKEN();
     EXPECT_THROW(tx([] {
                      for (int id : {1, 2, 3}) log_entry(id);
                      store(cell.value, 2L);
@@ -298,6 +300,7 @@ TEST_P(Actions, H4_prepare_may_veto)
 
 TEST_P(Actions, H4_veto_leads_to_the_recovery_block)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int recoveries = 0, attempts = 0;
     } local;
@@ -320,6 +323,7 @@ TEST_P(Actions, H4_veto_leads_to_the_recovery_block)
 
 TEST_P(Actions, H4_error_after_the_point_of_no_return_is_reported_and_the_rest_applied)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int recoveries = 0;
     } local;
@@ -343,6 +347,7 @@ TEST_P(Actions, H4_error_after_the_point_of_no_return_is_reported_and_the_rest_a
 
 TEST_P(Actions, H1_begin_is_refused_in_callbacks)
 {
+    TM_SKIP_IF_SHAKEN();
     static int ran, refused;
     ran = refused = 0;
     const auto attempt = [](void *) {
@@ -395,6 +400,7 @@ TEST_P(Actions, H1_begin_is_refused_in_undo)
 
 TEST_P(Actions, H1_begin_is_refused_in_finish)
 {
+    TM_SKIP_IF_SHAKEN();
     static int ran, refused, finished;
     ran = refused = finished = 0;
     const auto finish = [](void *d) {

@@ -308,6 +308,7 @@ TEST_P(Allocation, G3_double_free_among_many)
 
 TEST_P(Allocation, G3_free_conflicts_with_a_user_of_the_block)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     for (const std::size_t offset : {std::size_t{0}, std::size_t{40}, std::size_t{31} << 10}) {
         auto *const block = static_cast<char *>(tm_calloc(1, 32 << 10));

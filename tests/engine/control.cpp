@@ -37,6 +37,7 @@ TEST_P(Control, A1_atomically_returns_what_the_block_returns)
 
 TEST_P(Control, A2_restart_runs_the_block_again)
 {
+    TM_SKIP_IF_SHAKEN();
     unsigned attempts = 0;
     tx([&] {
         EXPECT_EQ(load(cell.value), 0); // undone
@@ -54,6 +55,7 @@ TEST_P(Control, A2_restart_runs_the_block_again)
 
 TEST_P(Control, A2_restart_runs_the_c_block_again)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int attempts = 0;
     } local;
@@ -156,6 +158,7 @@ TEST_P(Control, A3_recover_hands_on_an_errno_value)
 
 TEST_P(Control, A4_restart_in_recovery_retries)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int blocks = 0, recoveries = 0;
     } local;
@@ -201,6 +204,7 @@ TEST_P(Control, A7_attempts_and_reason_start_anew)
 
 TEST_P(Control, A7_conflict_is_the_reason)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     Cell other;
     int attempts = 0;
@@ -218,6 +222,7 @@ TEST_P(Control, A7_conflict_is_the_reason)
 
 TEST_P(Control, A7_held_data_is_the_reason)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     const Option policy("contention", "suicide"), retries("max_retries", "100"); // does not wait for the holder, which waits for us
     Flag held, looked;

@@ -16,6 +16,7 @@ TM_MODES_SUITE(Irrevocable);
 
 TEST_P(Irrevocable, E1_in_place)
 {
+    TM_SKIP_IF_SHAKEN();
     cell.value = 5;
     int attempts = 0;
     tx([&] {
@@ -42,6 +43,7 @@ TEST_P(Irrevocable, E1_from_the_begin)
 
 TEST_P(Irrevocable, E1_restart_and_abort_are_refused)
 {
+    TM_SKIP_IF_SHAKEN();
     for (const unsigned flags : {0u, unsigned{TM_IRREVOCABLE}}) {
         cell.value = 0;
         int attempts = 0;
@@ -63,6 +65,7 @@ TEST_P(Irrevocable, E1_restart_and_abort_are_refused)
 
 TEST_P(Irrevocable, E1_refusals_in_c)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int attempts = 0, recoveries = 0;
     } local;

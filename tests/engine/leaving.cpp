@@ -77,6 +77,7 @@ struct Counted {
 
 TEST_P(Leaving, P19_exception_rolls_back_and_goes_on_to_the_caller)
 {
+    TM_SKIP_IF_SHAKEN();
     int destroyed = 0, attempts = 0;
     try {
         tx([&] {
@@ -107,6 +108,7 @@ TEST_P(Leaving, P19_exception_of_any_type)
 
 TEST_P(Leaving, P19_commit_on_throw_commits_once_and_goes_on_to_the_caller)
 {
+    TM_SKIP_IF_SHAKEN();
     int destroyed = 0, applied = 0;
     static int applies;
     applies = 0;
@@ -127,6 +129,7 @@ TEST_P(Leaving, P19_commit_on_throw_commits_once_and_goes_on_to_the_caller)
 
 TEST_P(Leaving, P19_conflict_destroys_every_local_once_per_attempt)
 {
+    TM_SKIP_IF_SHAKEN();
     int destroyed = 0, attempts = 0;
     tx([&] {
         const Counted a(destroyed);
@@ -141,6 +144,7 @@ TEST_P(Leaving, P19_conflict_destroys_every_local_once_per_attempt)
 
 TEST_P(Leaving, P19_swallowed_restart_is_thrown_again_by_the_next_call)
 {
+    TM_SKIP_IF_SHAKEN();
     int attempts = 0, went_on = 0;
     tx([&] {
         ++attempts;
@@ -173,6 +177,7 @@ TEST_P(Leaving, P19_swallowed_restart_is_thrown_again_by_the_next_call)
 
 TEST_P(Leaving, P19_exception_beside_a_swallowed_restart)
 {
+    TM_SKIP_IF_SHAKEN();
     int attempts = 0;
     tx([&] {
         store(cell.value, load(cell.value) + 1);
@@ -214,6 +219,7 @@ TEST_P(Leaving, P19_pthread_exit_in_a_c_block)
 
 TEST_P(Leaving, P19_pthread_exit_in_a_cpp_block)
 {
+    TM_SKIP_IF_SHAKEN();
     int destroyed = 0;
     in_thread([a = how(), &destroyed] {
         atomically(a, [&] {
@@ -244,6 +250,7 @@ TEST_P(Leaving, P19_cancellation_in_a_c_block)
 
 TEST_P(Leaving, P19_cancellation_in_a_cpp_block)
 {
+    TM_SKIP_IF_SHAKEN();
     int destroyed = 0;
     in_thread(
         [a = how(), &destroyed] {
@@ -304,6 +311,7 @@ TEST_P(Leaving, P19_bare_longjmp_then_a_cpp_block)
 
 TEST_P(Leaving, P19_bare_longjmp_then_the_same_block_again)
 {
+    TM_SKIP_IF_SHAKEN();
     const attr a = how();
     static int rounds;
     rounds = 0;

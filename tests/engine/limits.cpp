@@ -157,6 +157,7 @@ void descend(int levels, long &counter, int &restarts)
 
 TEST_P(Limits, P17_ten_thousand_nested_blocks)
 {
+    TM_SKIP_IF_SHAKEN();
     with_large_stack([&] {
         Cell cell;
         int restarts = 2;
@@ -185,6 +186,7 @@ void descend_in_c(void *data)
 
 TEST_P(Limits, P17_ten_thousand_nested_blocks_in_c)
 {
+    TM_SKIP_IF_SHAKEN();
     with_large_stack([&] {
         Descent d{10000, 0, 2};
         const attr a = how();
@@ -244,6 +246,7 @@ TEST_P(OutOfMemory, P18_size_overflow_is_out_of_memory)
 
 TEST_P(OutOfMemory, P18_recovery_block_sees_enomem_and_may_restart)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Context {
         Cell cell;
         std::size_t size = huge;

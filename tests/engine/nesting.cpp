@@ -81,6 +81,7 @@ TEST_P(Nesting, D1_outer_abort_undoes_the_inner_commit)
 
 TEST_P(Nesting, D1_restart_in_the_inner_block_restarts_the_outermost)
 {
+    TM_SKIP_IF_SHAKEN();
     int outer = 0, inner = 0, destroyed = 0;
     tx([&] {
         const Counted object(destroyed);
@@ -127,6 +128,7 @@ TEST_P(Nesting, D1_cancel_in_the_inner_block_cancels_all)
 
 TEST_P(Nesting, D1_c_in_c_restart_and_abort)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int outer = 0, inner = 0, recoveries = 0, inner_recoveries = 0;
     } local;
@@ -195,6 +197,7 @@ TEST_P(Nesting, D1_c_in_cpp)
 
 TEST_P(Nesting, D1_cpp_in_c)
 {
+    TM_SKIP_IF_SHAKEN();
     struct Local {
         int outer = 0, inner = 0, recoveries = 0, destroyed = 0;
     } local;
@@ -228,6 +231,7 @@ TEST_P(Nesting, D1_cpp_in_c)
 
 TEST_P(Nesting, D1_languages_in_turns)
 {
+    TM_SKIP_IF_SHAKEN();
     int outermost = 0, destroyed_outermost = 0;
     struct Local {
         int attempts = 0, destroyed = 0;

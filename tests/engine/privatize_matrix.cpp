@@ -280,6 +280,7 @@ TEST_P(Privatize, B4_nothing_is_left_for_the_next_transaction)
 
 TEST_P(Privatize, B4_into_a_system_call)
 {
+    TM_SKIP_IF_SHAKEN();
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
     ASSERT_EQ(write(ends[1], "0123456789", 10), 10);

@@ -135,6 +135,7 @@ TEST_P(Regression, double_free_in_an_irrevocable_transaction_is_recorded_and_doe
 
 TEST_P(Regression, tm_irrevocable_in_a_read_only_transaction_is_eperm)
 {
+    TM_SKIP_IF_SHAKEN();
     int attempts = 0;
     atomically(how(TM_READ_ONLY), [&] {
         ++attempts;

@@ -191,6 +191,7 @@ TEST_P(RegressionLeaving, transactions_in_the_destructor_of_a_key_leave_no_conte
 
 TEST_P(RegressionLeaving, swallowed_rollback_during_an_unrelated_exception_is_not_a_commit)
 {
+    TM_SKIP_IF_SHAKEN();
     static int attempts, went_on, commits;
     static attr a;
     for (const int after : {0, 1, 2}) { // nothing, a load, or a store comes after the swallowed one
@@ -237,6 +238,7 @@ TEST_P(RegressionLeaving, swallowed_rollback_during_an_unrelated_exception_is_no
 
 TEST_P(RegressionLeaving, commit_on_throw_with_a_prepare_that_restarts_lets_no_private_exception_out)
 {
+    TM_SKIP_IF_SHAKEN();
     static int attempts;
     attempts = 0;
     const tm_action restarts_first = {
@@ -318,6 +320,7 @@ TEST_P(RegressionLeaving, what_undo_stores_is_not_read_by_an_older_attempt)
 
 TEST_P(RegressionLeaving, tm_log_reserve_with_a_huge_count_is_enomem)
 {
+    TM_SKIP_IF_SHAKEN();
     int attempts = 0;
     tx([&] {
         ++attempts;

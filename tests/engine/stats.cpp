@@ -70,6 +70,7 @@ TEST_P(Stats, L2_aborts_by_reason)
 
 TEST_P(Stats, L2_a_conflict_is_counted_under_its_reason)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     const tm_stats before = now();
     Cell other;
@@ -100,6 +101,7 @@ TEST_P(Stats, L2_promotion_is_counted_once)
 
 TEST_P(Stats, L1_extensions)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     const tm_stats before = now();
     Cell other;

@@ -56,6 +56,11 @@ inline bool short_clock() { return number_option("clock_bits") < 40; }
         if (libtm::test::few_orecs() || libtm::test::short_clock())                                                    \
             GTEST_SKIP() << "needs independent orecs and a clock that does not overflow";                              \
     } while (0)
+/** Tests that count attempts, or do in an attempt what no rollback undoes. */
+#define TM_SKIP_IF_SHAKEN()                                                                                            \
+    do {                                                                                                               \
+        if (libtm::test::number_option("shake") > 0) GTEST_SKIP() << "needs attempts that fail for a reason";          \
+    } while (0)
 #define TM_SKIP_WITHOUT_QUIESCENCE()                                                                                   \
     do {                                                                                                               \
         if (libtm::test::option("quiescence") == "off") GTEST_SKIP() << "needs quiescence";                            \

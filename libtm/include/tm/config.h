@@ -17,6 +17,9 @@
  * | orecs         | 20          | 0 ... 28                            | log2 of the number of orecs; before the first transaction |
  * | clock_bits    | 60          | 4 ... 60                            | width of the version clock; before the first transaction |
  * | verbose       | off         | on, off                             | print this table at the first transaction |
+ *
+ * A build for tests (sanitizers, -Dshake=true) has two more: `shake:K` lets one validation in K fail at random, as if what the transaction
+ * has read had changed, up to its max_retries; 0, the default, none. `shake_seed` chooses which.
  */
 #ifndef TM_CONFIG_H
 #define TM_CONFIG_H
