@@ -162,7 +162,7 @@ TEST_P(Actions, H1_data_is_held_until_all_is_applied)
     applying = applied = false;
     std::atomic<bool> early{false};
     std::thread reader([&] {
-        while (!applying) std::this_thread::yield();
+        wait_until([] { return applying.load(); });
         for (bool last = false; !last;) {
             last = applied;
             atomically(how(TM_READ_ONLY), [&] {
@@ -192,7 +192,7 @@ TEST_P(Actions, H1_data_is_held_until_all_is_undone)
     undoing = undone = false;
     std::atomic<bool> early{false};
     std::thread writer([&] {
-        while (!undoing) std::this_thread::yield();
+        wait_until([] { return undoing.load(); });
         atomically(how(), [&] {
             store(cell.value, load(cell.value) + 1);
             if (!undone) early = true;

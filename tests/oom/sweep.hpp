@@ -16,6 +16,7 @@ namespace libtm::oom {
 struct Program {
     std::string name;
     std::function<int()> run; ///< in a child, armed; returns its exit status
+    bool (*excuse)(const std::string &output) = nullptr; ///< whether what it has printed tells that the fault is its own
 };
 
 /** Exit statuses that tell something else than a failure. A sanitizer has others. */

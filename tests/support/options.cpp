@@ -6,6 +6,8 @@
 
 namespace libtm::test {
 
+void (*on_hopeless_wait)() = nullptr;
+
 bool under_tsan()
 {
 #if defined(__SANITIZE_THREAD__)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include "../oom/engine.hpp"
 #include "support.hpp"
 
 #include <cstdio>
+#include <cstring>
 
 int main(int argc, char **argv)
 {
@@ -12,5 +14,6 @@ int main(int argc, char **argv)
         std::fprintf(stderr, "TM_CONF: %s\n", wrong);
         return 2;
     }
+    if (argc > 1 && !std::strcmp(argv[1], "--oom")) return libtm::oom::engine_suite(argc - 2, argv + 2);
     return RUN_ALL_TESTS();
 }

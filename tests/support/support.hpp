@@ -93,14 +93,26 @@ template <class Body> void run_threads(unsigned count, Body body)
     for (auto &thread : threads) thread.join();
 }
 
-/** Waits, without limit (the harness has a watchdog), until another thread has raised the flag. */
+/** When not null: called by those who have waited for long, and may end the process. For tests that are run with failing allocations. */
+extern void (*on_hopeless_wait)();
+
+/** Waits, without limit (the harness has a watchdog), for another thread. */
+template <class Condition> void wait_until(Condition condition)
+{
+    for (unsigned long looks = 1; !condition(); ++looks) {
+        if (looks % 4096 == 0 && on_hopeless_wait) on_hopeless_wait();
+        std::this_thread::yield();
+    }
+}
+
+/** What one thread raises and others wait for. */
 class Flag {
 public:
     void raise() { raised_.store(true, std::memory_order_release); }
     bool raised() const { return raised_.load(std::memory_order_acquire); }
     void await() const
     {
-        while (!raised()) std::this_thread::yield();
+        wait_until([this] { return raised(); });
     }
 
 private:

@@ -33,7 +33,7 @@ typedef struct tm_action {
  * Append an entry. `size` bytes at `data` are copied; their copy is aligned to 16 and does not move. `action` must stay
  * valid until the transaction has ended. Out of memory ends the transaction (TM_ERROR_MEMORY): then the entry is not
  * logged, and what it was to undo is the caller's; log first, or reserve, to avoid that. Outside of a transaction `apply` and `finish` are called at
- * once. Returns 0, else the code of `prepare` or `apply` outside of a transaction.
+ * once. Returns 0, else the code of `prepare` or `apply` outside of a transaction; in an irrevocable one ENOMEM when it could not be logged.
  */
 int tm_log_action(const tm_action *action, const void *data, size_t size);
 

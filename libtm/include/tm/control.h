@@ -153,7 +153,8 @@ static inline int tm_in_transaction(void)
 
 /**
  * Roll back and run the block again; in a recovery block: retry the transaction (unless another one has run in it). Does not return, except, with
- * no effect other than TM_ERROR_MISUSE in tm_last_error(), in an irrevocable transaction or outside of any.
+ * no effect other than TM_ERROR_MISUSE in tm_last_error(), in an irrevocable transaction or outside of any. It also returns from the recovery block of a
+ * thread's first transaction that found no memory to begin with (TM_ERROR_MEMORY): go around tm_begin again.
  */
 void tm_restart(void);
 

@@ -8,8 +8,9 @@
  * process, unless libtm was built with -Dheap=system (tm_config_get("heap") tells). All functions are thread-safe.
  *
  * Out of memory: the transaction ends with TM_ERROR_MEMORY in its recovery block, where tm_restart() may try again;
- * with the attribute TM_NULL_ON_OOM, and outside of a transaction, the call returns NULL, sets errno to ENOMEM and the
- * transaction lives on.
+ * with the attribute TM_NULL_ON_OOM, in an irrevocable transaction, and outside of any, the call returns NULL, sets errno to ENOMEM and the
+ * transaction lives on. What an irrevocable transaction cannot do without memory (a tm_free() or a store for which a log must grow) waits for it.
+ * TM_NULL_ON_OOM concerns blocks: when a log cannot grow, the transaction ends all the same.
  */
 #ifndef TM_MEMORY_H
 #define TM_MEMORY_H
