@@ -43,7 +43,7 @@ byte i_; /* loop counter within steps; 0 between them */
 #define GHOSTS 0
 #endif
 #ifndef MESSAGES
-#define MESSAGES 10
+#define MESSAGES 12
 #endif
 #define VIEWS (LOCATIONS + GHOSTS)
 
@@ -176,8 +176,9 @@ inline compare_exchange_(location, order, expected, data, done)
     fi
 }
 
-/* Waits until a message that the process may read fulfils the condition. */
-#define WAIT_UNTIL_(location, order, out, CONDITION) wait_(location, order, out, CONDITION(memory[location].message[when_].value))
+/* Waits until the newest message fulfils the condition, and then reads any that does. */
+#define WAIT_UNTIL_(location, order, out, CONDITION) \
+    CONDITION(NEWEST(location)) -> wait_(location, order, out, CONDITION(memory[location].message[when_].value))
 inline wait_(location, order, out, condition)
 {
     when_ = view[me].at[location];
@@ -214,7 +215,7 @@ byte memory[LOCATIONS];
 #ifndef STORES
 #define STORES 4 /* places in a buffer */
 #endif
-typedef Buffer { byte used; byte location[STORES]; byte data[STORES]; bit release[STORES] };
+typedef Buffer { byte used; byte place[STORES]; byte word[STORES]; bit ordered[STORES] };
 Buffer buffer[PROCESSES];
 
 #define CAN_STORE (buffer[me].used < STORES)
@@ -227,7 +228,7 @@ inline load_(where, order, out)
         out = memory[where];
         i_ = 0;
         do
-        :: i_ < buffer[me].used -> if :: buffer[me].location[i_] == (where) -> out = buffer[me].data[i_] :: else fi; i_++
+        :: i_ < buffer[me].used -> if :: buffer[me].place[i_] == (where) -> out = buffer[me].word[i_] :: else fi; i_++
         :: else -> break
         od;
         i_ = 0
@@ -241,9 +242,9 @@ inline store_(where, order, value_)
     :: else ->
         d_step {
             CAN_STORE ->
-            buffer[me].location[buffer[me].used] = where;
-            buffer[me].data[buffer[me].used] = value_;
-            buffer[me].release[buffer[me].used] = ((order) & RELEASE) != 0;
+            buffer[me].place[buffer[me].used] = where;
+            buffer[me].word[buffer[me].used] = value_;
+            buffer[me].ordered[buffer[me].used] = ((order) & RELEASE) != 0;
             buffer[me].used++
         }
     fi
@@ -253,29 +254,29 @@ inline store_(where, order, value_)
 #if MEMORY == TSO
 #define MAY_LEAVE(p, k) ((k) == 0)
 #else
-#define MAY_LEAVE(p, k) ((k) == 0 || (!buffer[p].release[k] && buffer[p].location[k] != buffer[p].location[0] \
-    && ((k) < 2 || buffer[p].location[k] != buffer[p].location[1]) && ((k) < 3 || buffer[p].location[k] != buffer[p].location[2])))
+#define MAY_LEAVE(p, k) ((k) == 0 || (!buffer[p].ordered[k] && buffer[p].place[k] != buffer[p].place[0] \
+    && ((k) < 2 || buffer[p].place[k] != buffer[p].place[1]) && ((k) < 3 || buffer[p].place[k] != buffer[p].place[2])))
 #endif
 
 inline leave_(me, k)
 {
     d_step {
         buffer[me].used > k && MAY_LEAVE(me, k) ->
-        SAY(0, SAID_FLUSH, buffer[me].location[k], buffer[me].data[k]);
-        memory[buffer[me].location[k]] = buffer[me].data[k];
+        SAY(0, SAID_FLUSH, buffer[me].place[k], buffer[me].word[k]);
+        memory[buffer[me].place[k]] = buffer[me].word[k];
         i_ = k;
         do
         :: i_ + 1 < buffer[me].used ->
-            buffer[me].location[i_] = buffer[me].location[i_ + 1];
-            buffer[me].data[i_] = buffer[me].data[i_ + 1];
-            buffer[me].release[i_] = buffer[me].release[i_ + 1];
+            buffer[me].place[i_] = buffer[me].place[i_ + 1];
+            buffer[me].word[i_] = buffer[me].word[i_ + 1];
+            buffer[me].ordered[i_] = buffer[me].ordered[i_ + 1];
             i_++
         :: else -> break
         od;
         buffer[me].used--;
-        buffer[me].location[i_] = 0;
-        buffer[me].data[i_] = 0;
-        buffer[me].release[i_] = 0;
+        buffer[me].place[i_] = 0;
+        buffer[me].word[i_] = 0;
+        buffer[me].ordered[i_] = 0;
         i_ = 0
     }
 }
