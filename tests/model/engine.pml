@@ -32,7 +32,9 @@
 #define WATCHED(d) false /* a datum that becomes private or is freed: whoever does so must come after all reads of it */
 #endif
 
+#ifndef READS
 #define READS 4
+#endif
 #define INCARNATION_BITS 1
 #define INCARNATION_MAX 1
 #define LOCKED 128
@@ -63,11 +65,11 @@
 #include "orders.pml"
 #include "memory.pml"
 
-/* The activity word: begins | bumps (2 bits) | active */
+/* The activity word: begins | bumps (3 bits) | active */
 #define ACTIVE 1
 #define BUMP 2
-#define BUMPS 6
-#define BEGINS 3
+#define BUMPS 14
+#define BEGINS 4
 #define IS_IDLE(v) (((v) & ACTIVE) == 0)
 #define BEGAN_SINCE(b, v) ((b) >> BEGINS != (v) >> BEGINS)
 #ifdef MUTANT_ONE_BUMP

@@ -15,3 +15,10 @@
 #define ALONE 13      /* begin with the serial token */
 #define END 14
 #define DO(what, where, value) op = what; at = where; data = value
+
+/* A line of fetch(): the process does this at this step. OTHERWISE_END: what has no line ends. */
+#define AT(process, step, what, where, value) :: me == process && ip == step -> DO(what, where, value)
+#define AT_IF(process, step, condition, what, where, value) :: me == process && ip == step && (condition) -> DO(what, where, value)
+/* As AT, after a check of what has been read so far. */
+#define CHECK(process, step, condition, what, where, value) :: me == process && ip == step -> assert(condition); DO(what, where, value)
+#define OTHERWISE_END :: else -> DO(END, 0, 0)

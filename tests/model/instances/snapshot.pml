@@ -1,4 +1,5 @@
-/* A reader sees both halves of a commit or none, also while the writer's first attempt is rolled back. P12 */
+/* SPDX-License-Identifier: MIT */
+/* A reader sees both halves of a commit or none, in every attempt. P12 */
 #include "../program.pml"
 
 #define PROCESSES 2
@@ -10,16 +11,15 @@
 inline fetch()
 {
     if
-    :: me == 0 && ip == 0 -> DO(BEGIN, 0, 0)
-    :: me == 0 && ip == 1 -> DO(WRITE, X, 1)
-    :: me == 0 && ip == 2 -> DO(WRITE, Y, 1)
-    :: me == 0 && ip == 3 -> DO(COMMIT, 0, 0)
-    :: me == 0 && ip == 4 -> DO(END, 0, 0)
-    :: me == 1 && ip == 0 -> DO(BEGIN, 0, 0)
-    :: me == 1 && ip == 1 -> DO(READ, X, 0)
-    :: me == 1 && ip == 2 -> DO(READ, Y, 0)
-    :: me == 1 && ip == 3 -> assert(r[X] == r[Y]); DO(COMMIT, 0, 0)
-    :: me == 1 && ip == 4 -> DO(END, 0, 0)
+    AT(0, 0, BEGIN, 0, 0)
+    AT(0, 1, WRITE, X, 1)
+    AT(0, 2, WRITE, Y, 1)
+    AT(0, 3, COMMIT, 0, 0)
+    AT(1, 0, BEGIN, 0, 0)
+    AT(1, 1, READ, X, 0)
+    AT(1, 2, READ, Y, 0)
+    CHECK(1, 3, r[X] == r[Y], COMMIT, 0, 0)
+    OTHERWISE_END
     fi
 }
 #define FINAL (NEWEST(DATUM(X)) == 1 && NEWEST(DATUM(Y)) == 1)
