@@ -17,7 +17,7 @@
 #define ROUNDS 1 /* assurances that a waiter gives unasked; asked, it gives as many as it takes */
 #endif
 #ifndef QUIESCES
-#define QUIESCES(p) true
+#define QUIESCES(p) 1 /* whether a commit does: 0 never, 1 always, 2 either */
 #endif
 #ifndef PATIENT
 #define PATIENT(p) false /* never gives up a locked orec */
@@ -80,7 +80,7 @@
 #define PASSED(b, v) (IS_IDLE(v) || BEGAN_SINCE(b, v) || ((((v) - (b)) & BUMPS) >> 1) >= ENOUGH_BUMPS)
 
 /* What the checks look at; no process of the engine does. */
-bool through[PROCESSES];
+bool through[PROCESSES], quiesces[PROCESSES]; /* chosen at the start */
 byte commits[PROCESSES];
 bool gave_up[PROCESSES];
 byte freed;               /* set of data */
@@ -164,7 +164,7 @@ proctype Thread(byte me)
     byte w, again, value, i, other, before, then, rounds;
     bool done, closed, serial, irrevocable, ends, in_place;
 #ifdef SERIAL
-    bool alone, overflow, stopping, killed;
+    bool alone, overflow, stopping, killed, wants;
 #endif
 
 next:
@@ -183,7 +183,8 @@ next:
         :: op == PLAIN_WRITE -> goto plain_write
         :: op == FREE -> assert(READS_HAPPENED && WRITES_HAPPENED(at)); freed = freed | (1 << at); goto next
 #ifdef SERIAL
-        :: op == IRREVOCABLE -> goto take_in_place
+        :: op == IRREVOCABLE && irrevocable -> goto next
+        :: op == IRREVOCABLE && !irrevocable -> wants = true; goto take_in_place
         :: op == ALONE -> first = ip; attempts = 1; goto take
 #endif
         :: op == END -> goto over
@@ -513,11 +514,11 @@ copy_next:
 leave:
     atomic {
         if
-        :: !QUIESCES(me) -> goto release
+        :: !quiesces[me] -> goto release
 #ifdef SERIAL
-        :: QUIESCES(me) -> CAN_STORE; STORE(HOLDS, HOLDS_ORECS(me), 1); goto leave_2
+        :: quiesces[me] -> CAN_STORE; STORE(HOLDS, HOLDS_ORECS(me), 1); goto leave_2
 #else
-        :: QUIESCES(me) -> goto leave_2
+        :: quiesces[me] -> goto leave_2
 #endif
         fi
     };
@@ -580,7 +581,7 @@ released:
 #endif
 #ifdef SERIAL
     if
-    :: QUIESCES(me) -> atomic { CAN_STORE; STORE(HOLDS_NOT, HOLDS_ORECS(me), 0); goto released_2 }
+    :: quiesces[me] -> atomic { CAN_STORE; STORE(HOLDS_NOT, HOLDS_ORECS(me), 0); goto released_2 }
     :: else -> goto released_2
     fi;
 released_2:
@@ -598,6 +599,7 @@ forget:
         version = 0;
 #ifdef SERIAL
         alone = false;
+        wants = false;
 #endif
         if
         :: !IS_IDLE(activity) -> goto become_idle
@@ -680,8 +682,8 @@ between_attempts:
         :: else
         fi;
         if
-        :: (in_place || alone || serial || attempts >= ATTEMPTS) && !killed -> in_place = false; alone = true; goto take
-        :: killed -> killed = false; goto wait_until_free
+        :: (wants || alone || serial || attempts >= ATTEMPTS) -> killed = false; in_place = false; alone = true; goto take
+        :: killed -> killed = false; attempts++; goto wait_until_free
         :: else
         fi;
 #else
@@ -752,7 +754,7 @@ ended:
         :: stopping -> goto reset_orecs
         :: !stopping && overflow -> goto stop_clock
         :: !stopping && !overflow && in_place -> in_place = false; then = THEN_IRREVOCABLE; goto validate_in_place
-        :: !stopping && !overflow && !in_place -> goto begin
+        :: !stopping && !overflow && !in_place -> irrevocable = wants; goto begin
         fi
     };
 ended_first:
@@ -854,7 +856,9 @@ over:
     atomic { ip = 0; op = 0; at = 0; data = 0; finished++ }
 }
 
-#define CHOOSE(p) if :: THROUGH(p) != 1 -> through[p] = false :: THROUGH(p) != 0 -> through[p] = true fi
+#define CHOOSE(p) \
+    if :: THROUGH(p) != 1 -> through[p] = false :: THROUGH(p) != 0 -> through[p] = true fi; \
+    if :: QUIESCES(p) != 1 -> quiesces[p] = false :: QUIESCES(p) != 0 -> quiesces[p] = true fi
 
 init {
     atomic {

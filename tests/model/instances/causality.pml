@@ -9,6 +9,7 @@
 #define Y 1
 #define ATTEMPTS 1
 #define ROUNDS 0
+#define QUIESCES(p) 0
 
 inline fetch()
 {

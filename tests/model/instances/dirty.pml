@@ -6,6 +6,7 @@
 #define ORECS 1
 #define DATA 1
 #define X 0
+#define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
 {

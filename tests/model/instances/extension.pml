@@ -9,6 +9,8 @@
 #define Y 1
 #define READS 6
 #define MESSAGES 20
+#define THROUGH(p) (2 * ((p) == 0))
+#define QUIESCES(p) (1 + ((p) == 0))
 
 inline fetch()
 {

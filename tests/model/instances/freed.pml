@@ -9,7 +9,7 @@
 #define X 1
 #define WATCHES
 #define WATCHED(d) ((d) == X)
-#define THROUGH(p) 2
+#define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
 {

@@ -10,6 +10,7 @@
 #define WATCHES
 #define WATCHED(d) ((d) == X)
 #define QUIESCES(p) ((p) != 0)
+#define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
 {

@@ -6,6 +6,7 @@
 #define ORECS 1
 #define DATA 1
 #define X 0
+#define QUIESCES(p) 2
 
 inline fetch()
 {

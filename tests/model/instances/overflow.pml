@@ -10,6 +10,8 @@
 #define SERIAL
 #define MESSAGES 20
 #define LAST 1
+#define ROUNDS 0
+#define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
 {
@@ -19,8 +21,8 @@ inline fetch()
     AT(0, 2, WRITE, Y, 1)
     AT(0, 3, COMMIT, 0, 0)
     AT(0, 4, BEGIN, 0, 0)
-    AT(0, 5, WRITE, X, 2)
-    AT(0, 6, WRITE, Y, 2)
+    AT(0, 5, READ, X, 0)
+    AT(0, 6, WRITE, X, 1)
     AT(0, 7, COMMIT, 0, 0)
     AT(1, 0, BEGIN, 0, 0)
     AT(1, 1, READ, X, 0)
@@ -29,6 +31,6 @@ inline fetch()
     OTHERWISE_END
     fi
 }
-#define FINAL (NEWEST(DATUM(X)) == 2 && NEWEST(DATUM(Y)) == 2)
+#define FINAL (NEWEST(DATUM(X)) == 1 && NEWEST(DATUM(Y)) == 1)
 
 #include "../engine.pml"

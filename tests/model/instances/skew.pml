@@ -7,6 +7,7 @@
 #define DATA 2
 #define X 0
 #define Y 1
+#define QUIESCES(p) 2
 
 inline fetch()
 {

@@ -7,6 +7,8 @@
 #define DATA 2
 #define X 0
 #define Y 1
+#define THROUGH(p) (2 * ((p) == 0))
+#define QUIESCES(p) (1 + ((p) == 0))
 
 inline fetch()
 {

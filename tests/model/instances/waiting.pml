@@ -11,13 +11,14 @@
 #define WATCHES
 #define WATCHED(d) ((d) == X)
 #define PATIENT(p) ((p) == 1)
+#define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
 {
     if
     AT(0, 0, BEGIN, 0, 0)
-    AT(0, 1, WRITE, F, 1)
-    AT(0, 2, HOLD, Y, 0)
+    AT(0, 1, HOLD, Y, 0)
+    AT(0, 2, WRITE, F, 1)
     AT(0, 3, COMMIT, 0, 0)
     AT(0, 4, FREE, X, 0)
     AT(1, 0, BEGIN, 0, 0)
