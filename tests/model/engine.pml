@@ -209,7 +209,11 @@ snapshot:
         LOAD(SNAPSHOT, CLOCK, w);
         if
 #ifdef SERIAL
+#ifdef MUTANT_NO_STOP
+        :: w >= STOP -> limit = LIMIT_OF(w & ~STOP); w = 0; goto begin_asks
+#else
         :: w >= STOP -> w = 0; goto wait_for_clock
+#endif
         :: w < STOP -> limit = LIMIT_OF(w); w = 0; goto begin_asks
 #else
         :: true -> limit = LIMIT_OF(w); w = 0; goto next
@@ -219,9 +223,6 @@ snapshot:
 
 #ifdef SERIAL
 wait_for_clock:
-#ifdef MUTANT_NO_STOP
-    goto begin_asks;
-#endif
     atomic { CAN_STORE; activity = activity - ACTIVE; STORE(11, ACTIVITY(me), activity); goto wait_for_clock_2 };
 wait_for_clock_2:
     atomic { WAIT_UNTIL(STOP_LOOK, CLOCK, again, IS_GOING); again = 0; goto begin };

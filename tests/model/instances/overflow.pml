@@ -11,6 +11,7 @@
 #define MESSAGES 20
 #define LAST 1
 #define ROUNDS 0
+#define QUIESCES(p) 0
 #define THROUGH(p) (2 * ((p) == 0))
 
 inline fetch()
@@ -22,8 +23,9 @@ inline fetch()
     AT(0, 3, COMMIT, 0, 0)
     AT(0, 4, BEGIN, 0, 0)
     AT(0, 5, READ, X, 0)
-    AT(0, 6, WRITE, X, 1)
-    AT(0, 7, COMMIT, 0, 0)
+    AT(0, 6, WRITE, X, 2)
+    AT(0, 7, WRITE, Y, 2)
+    AT(0, 8, COMMIT, 0, 0)
     AT(1, 0, BEGIN, 0, 0)
     AT(1, 1, READ, X, 0)
     AT(1, 2, READ, Y, 0)
@@ -31,6 +33,6 @@ inline fetch()
     OTHERWISE_END
     fi
 }
-#define FINAL (NEWEST(DATUM(X)) == 1 && NEWEST(DATUM(Y)) == 1)
+#define FINAL (NEWEST(DATUM(X)) == 2 && NEWEST(DATUM(Y)) == 2)
 
 #include "../engine.pml"
