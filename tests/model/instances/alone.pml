@@ -8,7 +8,9 @@
 #define X 0
 #define Y 1
 #define SERIAL
+#ifndef MESSAGES
 #define MESSAGES 20
+#endif
 
 inline fetch()
 {

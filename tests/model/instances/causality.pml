@@ -7,8 +7,12 @@
 #define DATA 2
 #define X 0
 #define Y 1
+#ifndef ATTEMPTS
 #define ATTEMPTS 1
+#endif
+#ifndef ROUNDS
 #define ROUNDS 0
+#endif
 #define QUIESCES(p) 0
 
 inline fetch()

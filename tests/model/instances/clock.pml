@@ -8,7 +8,9 @@
 #define X 0
 #define Y 1
 #define Z 2
+#ifndef ATTEMPTS
 #define ATTEMPTS 1
+#endif
 #define QUIESCES(p) 0
 #define THROUGH(p) 0
 

@@ -7,8 +7,12 @@
 #define DATA 2
 #define X 0
 #define Y 1
+#ifndef READS
 #define READS 6
+#endif
+#ifndef MESSAGES
 #define MESSAGES 20
+#endif
 #define THROUGH(p) (2 * ((p) == 0))
 #define QUIESCES(p) (1 + ((p) == 0))
 

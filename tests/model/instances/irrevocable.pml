@@ -7,10 +7,14 @@
 #define DATA 1
 #define X 0
 #define SERIAL
+#ifndef MESSAGES
 #define MESSAGES 20
+#endif
 #define QUIESCES(p) ((p) == 0)
 #define THROUGH(p) (2 * ((p) == 1))
+#ifndef ROUNDS
 #define ROUNDS 0
+#endif
 
 byte was;
 

@@ -8,9 +8,13 @@
 #define X 0
 #define Y 1
 #define SERIAL
+#ifndef MESSAGES
 #define MESSAGES 20
+#endif
 #define LAST 1
+#ifndef ROUNDS
 #define ROUNDS 0
+#endif
 #define QUIESCES(p) 0
 #define THROUGH(p) (2 * ((p) == 0))
 

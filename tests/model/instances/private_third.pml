@@ -9,8 +9,12 @@
 #define X 1
 #define WATCHES
 #define WATCHED(d) ((d) == X)
+#ifndef ATTEMPTS
 #define ATTEMPTS 1
+#endif
+#ifndef ROUNDS
 #define ROUNDS 0
+#endif
 
 bool taken;
 

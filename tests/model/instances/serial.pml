@@ -7,7 +7,9 @@
 #define DATA 1
 #define X 0
 #define SERIAL
+#ifndef ATTEMPTS
 #define ATTEMPTS 1
+#endif
 
 inline fetch()
 {
