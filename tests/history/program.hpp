@@ -41,18 +41,24 @@ struct Transaction {
 
 using Program = std::vector<Transaction>; ///< of one thread
 
+/** How long a history is and how its threads get in each other's way. */
+struct Pace {
+    unsigned transactions; ///< of each thread
+    unsigned pauses;       ///< of 100 steps, how many have a pause before
+    unsigned yields;       ///< of 16 pauses, how many give the processor away
+};
+
 /** Draws programs; the same for the same seed. */
 class Programmer {
 public:
     Programmer(std::uint64_t seed, Buffering buffering) : random_(seed), buffering_(buffering) {}
 
-    /** `yields`: of 16 pauses, how many give the processor away. */
-    Program operator()(const Layout &layout, unsigned transactions, unsigned yields)
+    Program operator()(const Layout &layout, Pace pace)
     {
         layout_ = &layout;
-        yields_ = yields;
+        pace_ = pace;
         Program program;
-        for (unsigned i = 0; i < transactions; ++i) program.push_back(layout.is_guarded ? guarded() : transaction(0));
+        for (unsigned i = 0; i < pace.transactions; ++i) program.push_back(layout.is_guarded ? guarded() : transaction(0));
         return program;
     }
 
@@ -62,7 +68,7 @@ private:
     Step step(Step::Kind kind, std::size_t first)
     {
         const auto location = static_cast<unsigned char>(first + random_.below(layout_->places.size() - first));
-        const unsigned char pause = chance(50) ? 0 : random_.below(16) < yields_ ? 1 : static_cast<unsigned char>(2 + random_.below(100));
+        const unsigned char pause = !chance(pace_.pauses) ? 0 : random_.below(16) < pace_.yields ? 1 : static_cast<unsigned char>(2 + random_.below(100));
         return {kind, location, chance(25), pause};
     }
 
@@ -114,7 +120,7 @@ private:
     Random random_;
     Buffering buffering_;
     const Layout *layout_ = nullptr;
-    unsigned yields_ = 0;
+    Pace pace_{};
 };
 
 /** Runs the programs of one thread. */
