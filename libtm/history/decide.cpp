@@ -4,15 +4,17 @@
  * The search for a serial order.
  *
  * A state is: how many attempts of each thread stand in the order already, and the memory that they left. The next one is the first of the rest of
- * some thread, if nobody else of the rest ended before it began, and if memory explains its reads. Four things keep the search small:
+ * some thread, if nobody else of the rest ended before it began, and if memory explains its reads. Five things keep the search small:
  *
  * 1. An attempt that changes nothing is put in place as soon as it can stand there. That loses no solution: wherever a solution has it, it can be moved
- *    forward to here, since it changes nothing for those that it passes, and all that must precede it are in place. So only
- *    writers are chosen among.
- * 2. A state is given up when a value that the rest still reads (or the final memory has) is neither in memory nor written by the rest. With unique
+ *    forward to here, since it changes nothing for those that it passes, and all that must precede it are in place.
+ * 2. So is a writer if what it overwrites is read by nobody else of the rest, and nobody that it would pass can write there too in a way that matters: because
+ *    what it leaves there is not read either, or nobody else writes there, or it has itself read what it overwrites, which nobody writes again.
+ *    A chain of reads and updates of one location needs no choice then; only writers that were blind, and whose values were read, are chosen among.
+ * 3. A state is given up when a value that the rest still reads (or the final memory has) is neither in memory nor written by the rest. With unique
  *    values this finds a wrong choice at once: a writer that buries what others have yet to read.
- * 3. States that have failed are remembered, exactly, not by a hash alone.
- * 4. Of the writers that could be next, the one that ended first is tried first, which mostly is right.
+ * 4. States that have failed are remembered, exactly, not by a hash alone. Values in memory that nobody reads any more are all the same there.
+ * 5. Of the writers that could be next, the one that ended first is tried first, which mostly is right.
  */
 #include "problem.hpp"
 
@@ -32,7 +34,8 @@ struct Choice {
 class Search {
 public:
     Search(const Problem &problem, std::uint64_t limit)
-        : problem_(problem), limit_(limit), memory_(problem.initial), done_(problem.threads.size()), readers_(problem.data), writers_(problem.data)
+        : problem_(problem), limit_(limit), memory_(problem.initial), done_(problem.threads.size()), readers_(problem.data), writers_(problem.data),
+          writers_of_(problem.initial.size())
     {
         for (const auto &steps : problem.threads) {
             left_ += steps.size();
@@ -58,9 +61,12 @@ private:
     void count(const Step &step, int by)
     {
         for (const Item &item : step.needs) readers_[item.datum] += static_cast<std::size_t>(by);
-        for (const Item &item : step.leaves) writers_[item.datum] += static_cast<std::size_t>(by);
+        for (const Item &item : step.leaves) {
+            writers_[item.datum] += static_cast<std::size_t>(by);
+            writers_of_[item.location] += static_cast<std::size_t>(by);
+        }
     }
-    /** See 2. */
+    /** See 3. */
     bool is_lost(std::uint32_t location, Datum datum) const { return readers_[datum] != 0 && writers_[datum] == 0 && memory_[location] != datum; }
 
     bool explained(const Step &step) const
@@ -79,7 +85,8 @@ private:
     bool anything_is_lost() const;
     bool place(Choice choice);
     void take_back(std::size_t placed);
-    void place_those_that_change_nothing();
+    bool leaves_no_choice(const Step &step) const;
+    void place_those_without_choice();
     std::vector<Choice> choices() const;
     bool ends_well() const { return problem_.final.empty() || memory_ == problem_.final; }
     std::string key() const;
@@ -93,6 +100,7 @@ private:
     std::vector<std::size_t> done_; ///< attempts of each thread that are in place
     std::size_t left_ = 0;
     std::vector<std::size_t> readers_, writers_; ///< of each datum, among the rest
+    std::vector<std::size_t> writers_of_; ///< of each location, among the rest
     std::vector<Placed> placed_;
     std::vector<Item> overwritten_;
     std::unordered_set<std::string> failed_;
@@ -146,12 +154,24 @@ void Search::take_back(std::size_t placed)
     }
 }
 
-void Search::place_those_that_change_nothing()
+/** See 1 and 2. The step may stand here. */
+bool Search::leaves_no_choice(const Step &step) const
+{
+    if (step.outcome == Outcome::unknown && step.may_write()) return false;
+    return std::all_of(step.leaves.begin(), step.leaves.end(), [&](const Item &item) {
+        const Datum old = memory_[item.location];
+        const bool has_read_it = std::any_of(step.needs.begin(), step.needs.end(), [&](const Item &need) { return need.location == item.location; });
+        if (readers_[old] != has_read_it) return false;
+        return readers_[item.datum] == 0 || writers_of_[item.location] == 1 || (has_read_it && writers_[old] == 0);
+    });
+}
+
+void Search::place_those_without_choice()
 {
     for (bool any = true; any;) {
         any = false;
         for (std::size_t thread = 0; thread < done_.size(); ++thread)
-            while (may_stand_here(thread) && !next(thread).may_write()) any = place({thread, false}); // loses nothing: true
+            while (may_stand_here(thread) && leaves_no_choice(next(thread))) any = place({thread, next(thread).may_write()}); // loses nothing: true
     }
 }
 
@@ -170,7 +190,11 @@ std::vector<Choice> Search::choices() const
 
 std::string Search::key() const
 {
-    std::string key(reinterpret_cast<const char *>(memory_.data()), memory_.size() * sizeof(Datum));
+    std::string key;
+    for (const Datum datum : memory_) {
+        const Datum told = readers_[datum] ? datum : ~Datum{0};
+        key.append(reinterpret_cast<const char *>(&told), sizeof told);
+    }
     for (const std::size_t done : done_) {
         const auto number = static_cast<std::uint32_t>(done);
         key.append(reinterpret_cast<const char *>(&number), sizeof number);
@@ -193,13 +217,13 @@ Decision Search::run()
 {
     std::vector<Branch> branches;
     if (anything_is_lost()) {
-        place_those_that_change_nothing();
+        place_those_without_choice();
         note_progress();
         return answer(Verdict::violated);
     }
     for (bool alive = true;;) { // alive: nothing is lost in this state
         if (alive) {
-            place_those_that_change_nothing();
+            place_those_without_choice();
             note_progress();
             if (left_ == 0 && ends_well()) return answer(Verdict::opaque);
             std::vector<Choice> next_ones = choices();

@@ -15,6 +15,8 @@ namespace libtm::history {
 
 namespace {
 
+constexpr std::uint64_t patience = 10000; // states for one try; a part that is not decided by then stays whole
+
 class Shrinking {
 public:
     explicit Shrinking(const History &history) : history_(history)
@@ -35,7 +37,7 @@ public:
 private:
     using Read = std::set<std::pair<std::uint32_t, Value>>;
 
-    bool still_violated(const History &part) const { return decide(part, most_states / 10).verdict == Verdict::violated; }
+    bool still_violated(const History &part) const { return decide(part, patience).verdict == Verdict::violated; }
     bool accept(History &&part)
     {
         if (!still_violated(part)) return false;
