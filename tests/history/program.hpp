@@ -14,6 +14,7 @@ namespace libtm::test {
 struct Step {
     enum Kind : unsigned char {
         load,
+        load_word, ///< with its neighbours
         store,
         privatize_load,    ///< and load plainly
         privatize_store,   ///< and load and store plainly
@@ -74,9 +75,10 @@ private:
 
     Step::Kind kind(bool writes, bool may_restart)
     {
-        if (!writes) return Step::load;
+        if (!writes) return chance(80) ? Step::load : Step::load_word;
         const auto n = random_.below(100);
-        if (n < 44) return Step::load;
+        if (n < 36) return Step::load;
+        if (n < 44) return Step::load_word;
         if (n < 84) return Step::store;
         if (n < 87) return Step::privatize_load;
         if (n < 91) return Step::privatize_store;
@@ -241,6 +243,9 @@ private:
     {
         switch (step.kind) {
         case Step::load: load(step.location, step.as_bytes); break;
+        case Step::load_word:
+            if (!world_.load_word(step.location, [&](std::size_t location, history::Value value) { log_.read(location, value); })) load(step.location, step.as_bytes);
+            break;
         case Step::store: store(step.location, world_.fit(step.location, fresh()), step.as_bytes); break;
         case Step::privatize_load:
             world_.privatize(step.location, TM_PRIVATIZE_LOAD);

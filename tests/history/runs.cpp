@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// P12 on real threads: random programs of transactions, each history of which is decided. Options of the process come from TM_CONF.
+// P12 on real threads: random programs of transactions, each history of which is decided. Options of the process come from TM_CONF; HISTORIES, from the
+// build, is how many for each buffering and number of threads.
 #include "program.hpp"
 
 #include <algorithm>
@@ -117,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(, Runs,
 
 TEST_P(Runs, P12_every_history_is_opaque)
 {
-    const std::uint64_t batches = (scaled(1000) + batch - 1) / batch;
+    const std::uint64_t batches = (scaled(HISTORIES) + batch - 1) / batch;
     const unsigned count = threads();
     Barrier barrier(count);
     std::vector<std::unique_ptr<World>> worlds;

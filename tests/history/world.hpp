@@ -84,6 +84,20 @@ public:
         return decode(place, bytes);
     }
 
+    /** Load the aligned word that holds a place, at once: tell(location, value) for each place that lies in it. False: the place does not. */
+    template <class Tell> bool load_word(std::size_t location, Tell tell) const
+    {
+        const unsigned begin = layout_->places[location].offset & ~7u;
+        const auto inside = [&](const Place &place) { return place.offset >= begin && place.offset + place.size <= begin + 8; };
+        if (!inside(layout_->places[location])) return false;
+        char bytes[8 + 8] = {};
+        const std::uint64_t word = tm_load_u64(reinterpret_cast<const std::uint64_t *>(area_ + begin));
+        std::memcpy(bytes, &word, sizeof word);
+        for (std::size_t i = 0; i < count(); ++i)
+            if (inside(layout_->places[i])) tell(i, decode(layout_->places[i], bytes + (layout_->places[i].offset - begin)));
+        return true;
+    }
+
     void store(std::size_t location, history::Value value, bool as_bytes)
     {
         const Place &place = layout_->places[location];
