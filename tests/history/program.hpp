@@ -47,6 +47,7 @@ struct Pace {
     unsigned transactions; ///< of each thread
     unsigned pauses;       ///< of 100 steps, how many have a pause before
     unsigned yields;       ///< of 16 pauses, how many give the processor away
+    unsigned aborts;       ///< of 100 steps, how many end the attempt
 };
 
 /** Draws programs; the same for the same seed. */
@@ -76,6 +77,7 @@ private:
     Step::Kind kind(bool writes, bool may_restart)
     {
         if (!writes) return chance(80) ? Step::load : Step::load_word;
+        if (may_restart && chance(pace_.aborts)) return chance(50) ? Step::restart : Step::cancel;
         const auto n = random_.below(100);
         if (n < 36) return Step::load;
         if (n < 44) return Step::load_word;
@@ -84,8 +86,7 @@ private:
         if (n < 91) return Step::privatize_store;
         if (n < 92) return Step::privatize_discard;
         if (n < 96) return Step::nested;
-        if (!may_restart) return n < 97 ? Step::irrevocable : Step::load;
-        return n < 98 ? Step::restart : Step::cancel;
+        return may_restart || n < 99 ? Step::store : Step::irrevocable;
     }
 
     /** Over the locations from `first` on. */
