@@ -21,7 +21,8 @@ public:
     {
         if (left_-- == 0) change();
         const std::uint64_t n = next();
-        if (__builtin_expect((n >> 40 & mask_) != mask_, 1)) return;
+        if (__builtin_expect((n >> 40 & mask_) != mask_ && !again_, 1)) return;
+        again_ = n >> 32 & 1; // two accesses in a row: others begin before and end after something in between
         if (n % 256 == 0) { // out of the processor for long: others finish whole transactions
             const timespec shortly{0, 1};
             nanosleep(&shortly, nullptr);
@@ -50,6 +51,7 @@ private:
     std::uint64_t state_ = reinterpret_cast<std::uintptr_t>(this) | 1;
     std::uint64_t mask_ = 0;
     unsigned left_ = 0;
+    bool again_ = false;
 };
 thread_local Disturbance disturb;
 

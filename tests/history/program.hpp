@@ -15,6 +15,7 @@ struct Step {
     enum Kind : unsigned char {
         load,
         load_word, ///< with its neighbours
+        load_many, ///< the same again, more often than a read-only transaction logs
         store,
         privatize_load,    ///< and load plainly
         privatize_store,   ///< and load and store plainly
@@ -32,11 +33,12 @@ struct Step {
 struct Transaction {
     enum Kind : unsigned char {
         usual,
-        take,   ///< unless it is taken, take what the flag guards, use it plainly and give it back
+        take,   ///< unless it is taken, take what the flag guards, for oneself or for another
         guarded ///< do the rest only if the flag says that nobody has taken it
-    } kind = usual;
+    } kind = usual; ///< whoever finds that it has been taken for him uses it plainly and gives it back
     attr how{};
     bool in_c = false; ///< a block of the C interface
+    unsigned heir = 0; ///< of `take`: how many threads further on
     std::vector<Step> steps;
 };
 
@@ -104,6 +106,7 @@ private:
         tx.in_c = chance(25);
         const bool may_restart = !(flags & TM_IRREVOCABLE) && chance(70);
         for (std::size_t count = 1 + random_.below(6); count; --count) tx.steps.push_back(step(kind(!(flags & TM_READ_ONLY), may_restart), first));
+        if ((flags & (TM_READ_ONLY | TM_READ_MOSTLY)) && chance(20)) tx.steps[0].kind = Step::load_many;
         if (chance(25))
             for (std::size_t i = first; i < layout_->places.size(); ++i) {
                 tx.steps.push_back(step(Step::load, first));
@@ -116,7 +119,10 @@ private:
     {
         Transaction tx = transaction(1);
         tx.kind = chance(35) ? Transaction::take : Transaction::guarded;
-        if (tx.kind == Transaction::take) tx.how = make_attr(tx.how.mode); // it needs the quiescence
+        if (tx.kind == Transaction::take) {
+            tx.how = make_attr(tx.how.mode); // it needs the quiescence
+            if (chance(50)) tx.heir = static_cast<unsigned>(random_.below(8));
+        }
         return tx;
     }
 
@@ -129,15 +135,14 @@ private:
 /** Runs the programs of one thread. */
 class Runner {
 public:
-    Runner(World &world, unsigned me, unsigned threads) : world_(world), log_(world.recorder.log(me)), next_(1 + me), stride_(threads) {}
+    Runner(World &world, unsigned me, unsigned threads) : world_(world), log_(world.recorder.log(me)), me_(me), threads_(threads), next_(1 + me) {}
 
     void run(const Program &program)
     {
         for (const Transaction &tx : program) {
-            if (tx.kind == Transaction::take)
-                take(tx);
-            else
-                atomic(tx.how, tx.in_c, [&] { steps(tx); });
+            mine_ = false;
+            atomic(tx.how, tx.in_c, [&] { block(tx); });
+            if (mine_) use_plainly(tx);
         }
     }
 
@@ -159,7 +164,7 @@ private:
     history::Value fresh()
     {
         const auto value = next_;
-        next_ += stride_;
+        next_ += threads_;
         return value;
     }
 
@@ -207,6 +212,12 @@ private:
         log_.read(location, value);
         return value;
     }
+    void load_many(std::size_t location)
+    {
+        const auto first = load(location, false);
+        for (unsigned i = 0; i < 600; ++i)
+            if (const auto value = world_.load(location, false); value != first) log_.read(location, value);
+    }
     void store(std::size_t location, history::Value value, bool as_bytes)
     {
         log_.write(location, value);
@@ -220,10 +231,26 @@ private:
         world_.plain_store(location, value);
     }
 
-    void steps(const Transaction &tx)
+    /** The flag's value: unique, and who owns what it guards, if it is taken. */
+    history::Value flag(unsigned owner, bool taken) { return (fresh() * 16 + owner) * 2 + taken; }
+
+    void block(const Transaction &tx)
     {
-        if (tx.kind == Transaction::guarded && load(0, false) % 2) return;
-        run(tx.steps.data(), tx.steps.data() + tx.steps.size());
+        mine_ = false;
+        if (tx.kind != Transaction::usual) {
+            const auto now = load(0, false);
+            const bool taken = now % 2;
+            mine_ = taken && now / 2 % 16 == me_;
+            if (taken) return;
+        }
+        if (tx.kind == Transaction::take) {
+            pause(tx.steps[0].pause);
+            const unsigned owner = (me_ + tx.heir) % threads_;
+            store(0, flag(owner, true), false);
+            mine_ = owner == me_;
+        } else {
+            run(tx.steps.data(), tx.steps.data() + tx.steps.size());
+        }
     }
 
     void run(const Step *step, const Step *end)
@@ -247,6 +274,7 @@ private:
         case Step::load_word:
             if (!world_.load_word(step.location, [&](std::size_t location, history::Value value) { log_.read(location, value); })) load(step.location, step.as_bytes);
             break;
+        case Step::load_many: load_many(step.location); break;
         case Step::store: store(step.location, world_.fit(step.location, fresh()), step.as_bytes); break;
         case Step::privatize_load:
             world_.privatize(step.location, TM_PRIVATIZE_LOAD);
@@ -278,16 +306,9 @@ private:
 
     void count_own_abort() { world_.user_aborts.fetch_add(1, std::memory_order_relaxed); }
 
-    /** Privatize by a flag, use plainly what it guards, publish it again. The plain part is an attempt of its own, which cannot fail. */
-    void take(const Transaction &tx)
+    /** What a flag has privatized; then publish it again. The plain part is an attempt of its own, which cannot fail. */
+    void use_plainly(const Transaction &tx)
     {
-        bool mine = false;
-        atomic(tx.how, tx.in_c, [&] {
-            mine = load(0, false) % 2 == 0;
-            pause(tx.steps[0].pause);
-            if (mine) store(0, 2 * fresh() + 1, false);
-        });
-        if (!mine) return;
         log_.start();
         log_.attempt();
         for (const Step &step : tx.steps) {
@@ -296,13 +317,14 @@ private:
             if (step.kind != Step::load) plain_store(step.location);
         }
         log_.commit();
-        atomic(tx.how, tx.in_c, [&] { store(0, 2 * fresh(), false); });
+        atomic(make_attr(tx.how.mode), tx.in_c, [&] { store(0, flag(me_, false), false); });
     }
 
     World &world_;
     Log &log_;
+    const unsigned me_, threads_;
     history::Value next_;
-    unsigned stride_;
+    bool mine_ = false; ///< the last attempt has found, or made, itself the owner of what the flag guards
 };
 
 } // namespace libtm::test
