@@ -106,7 +106,10 @@ private:
         tx.in_c = chance(25);
         const bool may_restart = !(flags & TM_IRREVOCABLE) && chance(70);
         for (std::size_t count = 1 + random_.below(6); count; --count) tx.steps.push_back(step(kind(!(flags & TM_READ_ONLY), may_restart), first));
-        if ((flags & (TM_READ_ONLY | TM_READ_MOSTLY)) && chance(20)) tx.steps[0].kind = Step::load_many;
+        if ((flags & (TM_READ_ONLY | TM_READ_MOSTLY)) && chance(25)) { // in the middle: what was read before is no longer in the log, what follows may be newer
+            tx.steps.insert(tx.steps.begin(), {step(Step::load, first), step(Step::load_many, first), step(Step::load, first)});
+            tx.steps[1].pause = 1;
+        }
         if (chance(25))
             for (std::size_t i = first; i < layout_->places.size(); ++i) {
                 tx.steps.push_back(step(Step::load, first));
