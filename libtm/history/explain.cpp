@@ -75,10 +75,12 @@ private:
     void describe(std::size_t i)
     {
         const Attempt &attempt = part_.attempts[i];
-        std::string words = "  " + name(i) + " [" + std::to_string(attempt.begin) + ", " + (~attempt.end ? std::to_string(attempt.end) : "?") + "] " + name_of(attempt.outcome) + ':';
+        std::string words = "  " + name(i) + " [" + std::to_string(attempt.begin) + ", " + (~attempt.end ? std::to_string(attempt.end) : "?") + "] " +
+                            name_of(attempt.outcome) + ':';
         for (const Operation &operation : attempt.operations)
             words += (&operation == attempt.operations.data() ? " " : "; ") +
-                     (operation.kind == Operation::read ? "read " + told(operation.location, operation.value) : "write " + datum(operation.location, operation.value));
+                     (operation.kind == Operation::read ? "read " + told(operation.location, operation.value)
+                                                        : "write " + datum(operation.location, operation.value));
         line(words);
     }
     void describe_final()
@@ -189,8 +191,8 @@ private:
             if (operation.kind == Operation::write && memory[operation.location] != operation.value)
                 for (std::size_t other = 0; other < placed.size(); ++other)
                     if (!placed[other] && other != i && reads(part_.attempts[other], operation.location, memory[operation.location]))
-                        return line("  " + name(i) + " cannot be next: it would overwrite " + told(operation.location, memory[operation.location]) + ", which " + name(other) +
-                                    " has yet to read.");
+                        return line("  " + name(i) + " cannot be next: it would overwrite " + told(operation.location, memory[operation.location]) + ", which " +
+                                    name(other) + " has yet to read.");
         line("  " + name(i) + " cannot be next: what it overwrites is in the final memory, or all that could follow fails.");
     }
     static bool reads(const Attempt &attempt, std::uint32_t location, Value value)

@@ -275,7 +275,8 @@ private:
         switch (step.kind) {
         case Step::load: load(step.location, step.as_bytes); break;
         case Step::load_word:
-            if (!world_.load_word(step.location, [&](std::size_t location, history::Value value) { log_.read(location, value); })) load(step.location, step.as_bytes);
+            if (!world_.load_word(step.location, [&](std::size_t location, history::Value value) { log_.read(location, value); }))
+                load(step.location, step.as_bytes);
             break;
         case Step::load_many: load_many(step.location); break;
         case Step::store: store(step.location, world_.fit(step.location, fresh()), step.as_bytes); break;

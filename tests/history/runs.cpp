@@ -67,11 +67,14 @@ protected:
 
     static void TearDownTestSuite()
     {
-        const auto percent = [](std::uint64_t part) { return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(total.histories, 1)); };
-        std::printf("%llu histories, %llu with conflicts, %llu violations, %llu undecided (%.0f %% with an attempt that the engine aborted, %.0f %% with writers that "
-                    "overlap, %.1f attempts each)\n",
-                    static_cast<unsigned long long>(total.histories), static_cast<unsigned long long>(total.conflicts), static_cast<unsigned long long>(total.violated),
-                    static_cast<unsigned long long>(total.undecided), percent(total.aborted), percent(total.overlapping), percent(total.attempts) / 100);
+        const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+        const auto percent = [](std::uint64_t part) {
+            return 100.0 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(total.histories, 1));
+        };
+        std::printf("%llu histories, %llu with conflicts, %llu violations, %llu undecided (%.0f %% with an attempt that the engine aborted, "
+                    "%.0f %% with writers that overlap, %.1f attempts each)\n",
+                    number(total.histories), number(total.conflicts), number(total.violated), number(total.undecided), percent(total.aborted),
+                    percent(total.overlapping), percent(total.attempts) / 100);
     }
 
     /** The n-th history's layout; where nothing waits for readers, nobody may use plainly what he has taken. */
@@ -100,7 +103,8 @@ protected:
         const auto aborted = static_cast<std::uint64_t>(
             std::count_if(run.attempts.begin(), run.attempts.end(), [](const auto &attempt) { return attempt.outcome == history::Outcome::aborted; }));
         const bool by_engine = aborted > world.user_aborts.load(std::memory_order_relaxed), overlapping = writers_overlap(run);
-        counts += {1, run.attempts.size(), by_engine, overlapping, by_engine || overlapping, decision.verdict == Verdict::violated, decision.verdict == Verdict::undecided};
+        counts += {1, run.attempts.size(), by_engine, overlapping, by_engine || overlapping, decision.verdict == Verdict::violated,
+                   decision.verdict == Verdict::undecided};
         const bool intact = world.rest_is_untouched();
         if (decision.verdict == Verdict::opaque && intact) return;
         const std::lock_guard guard(telling);

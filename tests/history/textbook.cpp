@@ -62,7 +62,8 @@ TEST(Textbook, overlapping_attempts_may_take_either_order)
 
 TEST(Textbook, lost_update)
 {
-    expect_violated(two({committed(0, 0, 9, {r(x, 0), w(x, 1)}), committed(1, 0, 9, {r(x, 0), w(x, 2)})}), 2, "0.1 cannot be next: it would overwrite x0 = 0 (initial), which 1.1 has yet to read");
+    expect_violated(two({committed(0, 0, 9, {r(x, 0), w(x, 1)}), committed(1, 0, 9, {r(x, 0), w(x, 2)})}), 2,
+                    "0.1 cannot be next: it would overwrite x0 = 0 (initial), which 1.1 has yet to read");
 }
 
 TEST(Textbook, write_skew)
@@ -104,7 +105,8 @@ TEST(Textbook, non_repeatable_read)
 TEST(Textbook, real_time)
 {
     expect_opaque(two({committed(0, 0, 4, {w(x, 1)}), committed(1, 4, 9, {r(x, 0)})})); // they touch: not apart
-    expect_violated(two({committed(0, 0, 3, {w(x, 1)}), committed(1, 4, 9, {r(x, 0)})}), 2, "Without the order of real time between the threads it would be opaque: 1.1 0.1");
+    expect_violated(two({committed(0, 0, 3, {w(x, 1)}), committed(1, 4, 9, {r(x, 0)})}), 2,
+                    "Without the order of real time between the threads it would be opaque: 1.1 0.1");
     expect_violated(two({committed(0, 0, 9, {w(x, 1)}), committed(0, 0, 9, {r(x, 0)})}), 2, "Without the order of the attempts in each thread");
     expect_violated(two({committed(0, 5, 9, {w(x, 1)}), aborted(1, 0, 3, {r(x, 1)})}), 2, "would be opaque: 0.1 1.1");
     expect_violated(two({committed(0, 0, 3, {w(x, 1)}), committed(1, 4, 9, {w(x, 2)})}, {1, 0}), 2, "final memory");
@@ -112,7 +114,7 @@ TEST(Textbook, real_time)
 
 TEST(Textbook, real_time_binds_through_an_aborted_attempt)
 {
-    // The second write began after an aborted attempt had ended that had seen its absence of nothing: no constraint; but the aborted one stands after the first.
+    // The aborted attempt lies between the two writes, so it can only have seen the first.
     const auto first = committed(0, 0, 1, {w(x, 1)}), second = committed(2, 6, 9, {w(x, 2)});
     expect_opaque(two({first, aborted(1, 3, 4, {r(x, 1)}), second}));
     expect_violated(two({first, aborted(1, 3, 4, {r(x, 2)}), second}), 2, "ended before it began");
@@ -136,8 +138,9 @@ TEST(Textbook, aborted_write_leaves_nothing)
 TEST(Textbook, long_fork)
 {
     // Two readers see two writes in different orders.
-    expect_violated(two({committed(0, 0, 9, {w(x, 1)}), committed(1, 0, 9, {w(y, 1)}), committed(2, 0, 9, {r(x, 1), r(y, 0)}), committed(3, 0, 9, {r(x, 0), r(y, 1)})}), 4,
-                    "not be opaque in any order");
+    expect_violated(two({committed(0, 0, 9, {w(x, 1)}), committed(1, 0, 9, {w(y, 1)}), committed(2, 0, 9, {r(x, 1), r(y, 0)}),
+                         committed(3, 0, 9, {r(x, 0), r(y, 1)})}),
+                    4, "not be opaque in any order");
 }
 
 TEST(Textbook, causality)
