@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <set>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -116,97 +115,6 @@ void Sweep::over(const Program &program)
         run(program, plan, false);
         if (violations_ - before >= enough || hangs_) break;
     }
-}
-
-namespace {
-
-/** The calls of the allocators in the machine code: the addresses behind them; the jumps (from the end of a function), by callee. */
-struct Code {
-    std::map<std::uintptr_t, Call> calls;
-    std::map<Call, unsigned> jumps;
-};
-
-const std::map<std::string, Call> callees = {
-    {"malloc", Call::malloc},
-    {"calloc", Call::calloc},
-    {"realloc", Call::realloc},
-    {"aligned_alloc", Call::aligned_alloc},
-    {"posix_memalign", Call::posix_memalign},
-    {"_ZnwmSt11align_val_tRKSt9nothrow_t", Call::operator_new},
-    {"mmap", Call::mmap},
-    {"mmap64", Call::mmap},
-    {"pthread_key_create", Call::key_create},
-    {"pthread_setspecific", Call::set_specific},
-    {"__cxa_atexit", Call::at_exit},
-};
-
-/** The callee that a line of objdump names: "<malloc@plt>", "<malloc@GLIBC_2.2.5>". */
-const Call *callee_of(const std::string &line)
-{
-    const std::size_t open = line.find('<'), close = line.find_first_of("@>", open);
-    if (open == line.npos || close == line.npos || line[close] != '@') return nullptr;
-    const auto found = callees.find(line.substr(open + 1, close - open - 1));
-    return found == callees.end() ? nullptr : &found->second;
-}
-
-Code read_code()
-{
-    Code code;
-    std::FILE *const pipe = popen((std::string("objdump -d --no-show-raw-insn -j .text '") + library_path() + "'").c_str(), "r");
-    if (!pipe) return code;
-    char line[1024];
-    const Call *pending = nullptr; // the line before was its call
-    while (std::fgets(line, sizeof line, pipe)) {
-        char *rest;
-        const unsigned long address = std::strtoul(line, &rest, 16);
-        if (*rest != ':' || rest == line) continue;
-        if (pending) code.calls[address] = *pending;
-        pending = nullptr;
-        const std::string text = rest;
-        const Call *const call = callee_of(text);
-        if (!call) continue;
-        if (text.find("call") != text.npos || text.find("\tbl") != text.npos)
-            pending = call;
-        else if (text.find("\tjmp") != text.npos || text.find("\tb\t") != text.npos)
-            ++code.jumps[*call];
-    }
-    pclose(pipe);
-    return code;
-}
-
-} // namespace
-
-unsigned report_sites(bool all_shall_fail)
-{
-    const Code code = read_code();
-    std::map<std::uintptr_t, const Site *> met;
-    for (const Site &site : shared->sites)
-        if (site.offset) met[site.offset] = &site;
-
-    unsigned wrong = 0;
-    std::map<Call, unsigned> behind_jumps;
-    for (const auto &[offset, site] : met) {
-        if (!code.calls.contains(offset)) ++behind_jumps[site->call];
-        if (!site->failed && all_shall_fail) ++wrong;
-        std::printf("  %6lx %-19s called %8lu times, failed %6lu%s\n", static_cast<unsigned long>(offset), name_of(site->call),
-                    static_cast<unsigned long>(site->all_seen), static_cast<unsigned long>(site->failed), site->failed ? "" : "  NEVER FAILED");
-    }
-    if (all_shall_fail && code.calls.empty()) {
-        std::printf("  objdump shows no calls in %s\n", library_path());
-        ++wrong;
-    }
-    for (const auto &[offset, call] : code.calls)
-        if (all_shall_fail && !met.contains(offset)) {
-            std::printf("  %6lx %-19s NEVER CALLED\n", static_cast<unsigned long>(offset), name_of(call));
-            ++wrong;
-        }
-    for (const auto &[call, count] : code.jumps)
-        if (all_shall_fail && !behind_jumps.contains(call)) {
-            std::printf("  %u jumps to %s NEVER MET\n", count, name_of(call));
-            ++wrong;
-        }
-    std::printf("%zu call sites (%zu calls in the machine code of libtm.so), ", met.size(), code.calls.size());
-    return wrong;
 }
 
 } // namespace libtm::oom
