@@ -112,8 +112,9 @@ TEST(Agreement, search_and_brute_force_agree_on_random_histories)
             ASSERT_NE(explain(history).find("NOT OPAQUE"), std::string::npos);
         }
     }
-    std::printf("%llu histories decided twice, %llu opaque, %llu not, 0 disagreements (%llu not well formed)\n", static_cast<unsigned long long>(opaque + violated),
-                static_cast<unsigned long long>(opaque), static_cast<unsigned long long>(violated), static_cast<unsigned long long>(refused));
+    const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+    std::printf("explored: %llu small histories decided twice, %llu opaque, %llu not, 0 disagreements (%llu not well formed)\n", number(opaque + violated),
+                number(opaque), number(violated), number(refused));
     EXPECT_GT(opaque, count / 4);
     EXPECT_GT(violated, count / 4);
 }
