@@ -122,7 +122,7 @@ int engine_suite(int argc, char **argv)
         sweep.over(all[i]);
     }
     report_sites(false);
-    std::printf("%lu faults injected in %lu runs of %zu tests (%lu with failed expectations, %lu ended by an error that they did not expect), %lu violations\n",
+    std::printf("explored: %lu faults injected in %lu runs of %zu tests (%lu with failed expectations, %lu ended by an error that they did not expect), %lu violations\n",
                 static_cast<unsigned long>(shared->all_refused), static_cast<unsigned long>(sweep.runs()), all.size(),
                 static_cast<unsigned long>(sweep.unexpected()), static_cast<unsigned long>(sweep.ended_early()),
                 static_cast<unsigned long>(sweep.violations()));

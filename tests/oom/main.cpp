@@ -107,7 +107,7 @@ int main(int argc, char **argv)
     for (const Program &program : regressions())
         if (program.name.find(only) != program.name.npos) sweep.once(program);
     const unsigned unmet = report_sites(only.empty());
-    std::printf("%lu faults injected in %lu runs, %lu transactions checked (%lu ended out of memory, %lu waited for it), %lu violations, %u sites not met\n",
+    std::printf("explored: %lu faults injected in %lu runs, %lu transactions checked (%lu ended out of memory, %lu waited for it), %lu violations, %u sites not met\n",
                 static_cast<unsigned long>(shared->all_refused), static_cast<unsigned long>(sweep.runs()), static_cast<unsigned long>(shared->steps),
                 static_cast<unsigned long>(shared->errors), static_cast<unsigned long>(shared->waits), static_cast<unsigned long>(sweep.violations()), unmet);
     return sweep.violations() || unmet ? 1 : 0;
