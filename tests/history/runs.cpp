@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(, Runs,
 
 TEST_P(Runs, P12_every_history_is_opaque)
 {
-    const std::uint64_t batches = (scaled(HISTORIES) * (std::getenv("TM_TEST_LONG") ? 60 : 1) + batch - 1) / batch;
+    const std::uint64_t batches = (scaled(HISTORIES) * (std::getenv("TM_TEST_LONG") ? 75 : 1) + batch - 1) / batch;
     const unsigned count = threads();
     Barrier barrier(count);
     std::vector<std::unique_ptr<World>> worlds;
