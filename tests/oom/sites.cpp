@@ -138,7 +138,7 @@ unsigned report_sites(bool all_shall_fail)
             std::printf("  %u jumps to %s NEVER MET\n", count, name_of(call));
             ++wrong;
         }
-    std::printf("%zu call sites (%zu calls in the machine code of libtm.so), ", met.size(), code.calls.size());
+    std::printf("%zu call sites (%zu calls in the machine code of libtm.so)\n", met.size(), code.calls.size());
     return wrong;
 }
 
