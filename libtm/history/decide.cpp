@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <unordered_set>
 
 namespace libtm::history {
@@ -184,7 +185,11 @@ std::vector<Choice> Search::choices() const
         found.push_back({thread, true});
         if (next(thread).outcome == Outcome::unknown) found.push_back({thread, false});
     }
-    std::stable_sort(found.begin(), found.end(), [&](Choice a, Choice b) { return next(a.thread).end > next(b.thread).end; });
+    // (std::stable_sort of libstdc++ 12 makes clang warn of something deprecated)
+    std::sort(found.begin(), found.end(), [&](Choice a, Choice b) {
+        const auto rank = [&](Choice c) { return std::tuple(next(c.thread).end, ~c.thread, !c.takes_effect); };
+        return rank(a) > rank(b);
+    });
     return found;
 }
 
