@@ -16,13 +16,13 @@ namespace libtm::explore {
 namespace {
 
 struct Named {
-    std::uintptr_t addr;
     std::size_t size;
     std::string name;
 };
-std::vector<Named> &named()
+/** By address. */
+std::map<std::uintptr_t, Named> &named()
 {
-    static std::vector<Named> all;
+    static std::map<std::uintptr_t, Named> all;
     return all;
 }
 
@@ -35,8 +35,8 @@ std::string hexadecimal(std::uint64_t value)
 
 std::string name_of(std::uintptr_t addr)
 {
-    for (const Named &n : named())
-        if (addr >= n.addr && addr < n.addr + n.size) return n.name + (addr == n.addr ? "" : "+" + std::to_string(addr - n.addr));
+    for (const auto &[begin, what] : named())
+        if (addr >= begin && addr < begin + what.size) return what.name + (addr == begin ? "" : "+" + std::to_string(addr - begin));
     if (const std::string name = engine_state::name_of(addr); !name.empty()) return name;
     if (const std::string name = heap::name_of(addr); !name.empty()) return name;
     return hexadecimal(addr);
@@ -93,7 +93,7 @@ private:
 
 void name_memory(const void *addr, std::size_t size, const char *name)
 {
-    named().push_back({reinterpret_cast<std::uintptr_t>(addr), size, name});
+    named()[reinterpret_cast<std::uintptr_t>(addr)] = {size, name};
 }
 
 namespace {

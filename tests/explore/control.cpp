@@ -13,13 +13,9 @@ Cell x, y, effects;
 void start_cells()
 {
     x.value = y.value = effects.value = 0;
-    static const bool named = [] {
-        explore::name_memory(&x, sizeof x, "x");
-        explore::name_memory(&y, sizeof y, "y");
-        explore::name_memory(&effects, sizeof effects, "effects");
-        return true;
-    }();
-    (void)named;
+    explore::name_memory(&x, sizeof x, "x");
+    explore::name_memory(&y, sizeof y, "y");
+    explore::name_memory(&effects, sizeof effects, "effects");
 }
 
 void add_both()

@@ -16,13 +16,9 @@ void start_cells(long a = 0, long b = 0, long c = 0)
     x.value = a;
     y.value = b;
     z.value = c;
-    static const bool named = [] {
-        explore::name_memory(&x, sizeof x, "x");
-        explore::name_memory(&y, sizeof y, "y");
-        explore::name_memory(&z, sizeof z, "z");
-        return true;
-    }();
-    (void)named;
+    explore::name_memory(&x, sizeof x, "x");
+    explore::name_memory(&y, sizeof y, "y");
+    explore::name_memory(&z, sizeof z, "z");
 }
 
 /** Both threads add to both cells, in opposite orders. */

@@ -148,9 +148,10 @@ int main(int argc, char **argv)
             ++i;
         else if (arg == "--only" && i + 1 < argc)
             only = argv[++i];
-        else if (arg == "--list")
+        else if (arg == "--list") {
             for (const Scenario &scenario : scenarios()) std::puts(scenario.name);
-        else if (arg == "--replay" && i + 2 < argc)
+            return 0;
+        } else if (arg == "--replay" && i + 2 < argc)
             return replay(argv[i + 1], argv[i + 2]);
         else {
             std::fprintf(stderr, "usage: %s [--quick | --long | --all] [--part I/N] [--only NAME] [--list] [--replay NAME SCHEDULE]\n", argv[0]);

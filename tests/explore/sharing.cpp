@@ -17,14 +17,10 @@ void start_cells()
     shared.value = 1;
     data.value = more.value = 0;
     done.value = 0;
-    static const bool named = [] {
-        explore::name_memory(&shared, sizeof shared, "shared");
-        explore::name_memory(&data, sizeof data, "data");
-        explore::name_memory(&more, sizeof more, "more");
-        explore::name_memory(&done, sizeof done, "done");
-        return true;
-    }();
-    (void)named;
+    explore::name_memory(&shared, sizeof shared, "shared");
+    explore::name_memory(&data, sizeof data, "data");
+    explore::name_memory(&more, sizeof more, "more");
+    explore::name_memory(&done, sizeof done, "done");
 }
 
 /** Uses the data while it is shared. */

@@ -62,7 +62,6 @@ struct Totals {
 };
 
 struct Effort {
-    bool weak_only = false;
     unsigned small_length = 2;  ///< operations of a small transaction, at most
     unsigned small_preemptions = 1;
     std::uint64_t exhaustive = 1500; ///< schedules of a scenario's variant, at most

@@ -87,7 +87,7 @@ struct Report {
     int print() const;
 };
 
-/** Explore. `make` is called before each schedule. Needs memory for the table of what has been seen: 8 to 16 bytes a random schedule. */
+/** Explore. `make` is called before each schedule. Needs memory for the table of what has been seen: about 40 bytes a random schedule. */
 Report explore(const Options &options, const std::function<Program()> &make);
 
 /** From a thread of the program or its `after`: this schedule fails, for this reason. Returns only from `after`. */
@@ -97,7 +97,7 @@ inline void check(bool holds, const char *reason)
     if (!holds) fail(reason);
 }
 
-/** How the traces call this memory; until the end of the process. */
+/** How the traces call this memory; until the end of the process, or until the address gets another name. */
 void name_memory(const void *addr, std::size_t size, const char *name);
 
 /** Blocks of tm_malloc in this schedule that have not been freed. */
