@@ -158,6 +158,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
+    if (check_the_explorer()) return 1;
     Totals totals;
     explore_all(effort, only, totals);
     std::printf("explored: %llu distinct schedules of %llu programs, %u violations\n", static_cast<unsigned long long>(totals.distinct),

@@ -70,6 +70,9 @@ struct Effort {
     std::uint64_t stop_after_failures = 1;
 };
 
+/** Programs that are known to be wrong, or sound. How many of them the explorer mistakes. */
+unsigned check_the_explorer();
+
 void explore_small_programs(const Effort &effort, Totals &totals);
 /** Replay one small program. False: there is none of that name. */
 bool replay_small_program(const std::string &name, const std::string &schedule);
