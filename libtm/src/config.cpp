@@ -33,6 +33,7 @@ struct Option {
 
 constexpr const char *mode_names[] = {"write-back", "write-through"};
 constexpr const char *contention_names[] = {"suicide", "delay", "backoff", "timestamp"};
+constexpr const char *detection_names[] = {"auto", "written", "copied", "pagemap", "kpageflags", "compare"};
 constexpr const char *switch_names[] = {"off", "on"};
 
 constexpr Option table[] = {
@@ -44,6 +45,7 @@ constexpr Option table[] = {
     {"quiescence", &Config::quiescence, 0, 1, switch_names, false, "writers wait until nobody sees the old state"},
     {"orecs", &Config::orecs, 0, 28, nullptr, true, "log2 of the number of orecs"},
     {"clock_bits", &Config::clock_bits, 4, 60, nullptr, true, "width of the version clock"},
+    {"detection", &Config::detection, 0, 5, detection_names, false, "how pools opened from now on find changed pages"},
     {"verbose", &Config::verbose, 0, 1, switch_names, false, "print this table at the first transaction"},
     {"shake", &Config::shake, 0, 1000000, nullptr, false, "of so many validations, one fails at random; 0: none"},
     {"shake_seed", &Config::shake_seed, 0, 1000000, nullptr, false, "which ones"},

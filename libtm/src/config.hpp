@@ -33,6 +33,7 @@ struct Config {
     Value quiescence{1};
     Value orecs{20};
     Value clock_bits{60};
+    Value detection{0}; ///< libtm-persist's; the engine has no use for it
     Value verbose{0};
     Value shake{0}; ///< with shake_seed, last in the table: only in a build that can shake
     Value shake_seed{1};

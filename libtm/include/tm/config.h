@@ -16,6 +16,7 @@
  * | quiescence    | on          | on, off                             | writers wait until nobody sees the old state (safe privatization) |
  * | orecs         | 20          | 0 ... 28                            | log2 of the number of orecs; before the first transaction |
  * | clock_bits    | 60          | 4 ... 60                            | width of the version clock; before the first transaction |
+ * | detection     | auto        | auto, written, copied, pagemap, kpageflags, compare | how pools opened from now on find changed pages (libtm-persist/doc/durability.md) |
  * | verbose       | off         | on, off                             | print this table at the first transaction |
  *
  * A build for tests (sanitizers, -Dshake=true) has two more: `shake:K` lets one validation in K fail at random, as if what the transaction

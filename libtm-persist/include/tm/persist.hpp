@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file persist.hpp
+ * Pools in C++: libtm::pool, and libtm::pptr for pools that may be mapped anywhere. What the calls do and demand is said in tm/persist.h.
+ *
+ *     libtm::pool pool{"counters", 1 << 20};     // opened, or created
+ *     long *counter = pool.data<long>();
+ *     counter[0] += 1;
+ *     pool.commit();                             // durable
+ */
+#ifndef TM_PERSIST_HPP
+#define TM_PERSIST_HPP
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <tm/persist.h>
+#include <tm/tm.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace libtm {
+
+/** What a pool function has against it: tm_pool_error() as an exception. */
+class pool_error : public std::runtime_error {
+public:
+    /** The last failure of this thread. */
+    pool_error() : std::runtime_error(tm_pool_error()->message), code_(tm_pool_error()->code) {}
+    /** An errno value: the table in tm/persist.h says what each means. */
+    int code() const noexcept { return code_; }
+
+private:
+    int code_;
+};
+
+/** An open pool; closed at the end of its life. All members throw pool_error. Thread-safe but for moves and the end. */
+class pool {
+public:
+    /** How to create or open: tm_pool_attr. */
+    using attr = tm_pool_attr;
+
+    /** Open `path`, which exists. */
+    explicit pool(const std::string &path, const attr &how = {}) : pool_(checked(tm_pool_open(path.c_str(), &how))) {}
+    /** Open `path`, or create it with at least `size` bytes if there is no such file. An existing pool that is smaller grows. */
+    pool(const std::string &path, std::size_t size, const attr &how = {}) : pool_(tm_pool_open(path.c_str(), &how))
+    {
+        if (!pool_ && tm_pool_error()->code == ENOENT) {
+            pool_ = tm_pool_create(path.c_str(), size, &how);
+            if (!pool_ && tm_pool_error()->code == EEXIST) pool_ = tm_pool_open(path.c_str(), &how); // somebody was faster
+        }
+        checked(pool_);
+        if (size > this->size() && !(how.flags & (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY))) {
+            if (tm_pool_grow(pool_, size) != 0) {
+                const pool_error failure;
+                tm_pool_close(pool_);
+                throw failure;
+            }
+        }
+    }
+    pool(pool &&other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    pool &operator=(pool &&other) noexcept
+    {
+        if (this != &other) tm_pool_close(std::exchange(pool_, std::exchange(other.pool_, nullptr)));
+        return *this;
+    }
+    /** Closes it. What goes wrong with that is not told, and loses nothing: call close() to know. */
+    ~pool() { tm_pool_close(pool_); }
+
+    /** The first byte. */
+    char *data() const noexcept { return static_cast<char *>(tm_pool_data(pool_)); }
+    /** The memory from the first byte on, as objects of T. */
+    template <class T> T *data() const noexcept { return static_cast<T *>(tm_pool_data(pool_)); }
+    /** Bytes. */
+    std::size_t size() const noexcept { return tm_pool_size(pool_); }
+
+    /** Make the memory as it is now durable, atomically. */
+    void commit() { demand(tm_pool_commit(pool_)); }
+    /** Bring all that is committed into the data file. */
+    void checkpoint() { demand(tm_pool_checkpoint(pool_)); }
+    /** Give private copies of pages back; nobody stores plainly meanwhile. */
+    void trim() { demand(tm_pool_trim(pool_)); }
+    /** Make the memory at least `size` bytes. */
+    void grow(std::size_t size) { demand(tm_pool_grow(pool_, size)); }
+    /** The root of that name, or nullptr. */
+    template <class T = void> T *root(const char *name) const { return static_cast<T *>(tm_pool_root(pool_, name)); }
+    /** Name an address in the pool; nullptr forgets the name. */
+    void set_root(const char *name, const void *address) { demand(tm_pool_set_root(pool_, name, address)); }
+    /** What it is and has done. */
+    tm_pool_stats stat() const
+    {
+        tm_pool_stats stats;
+        demand(tm_pool_stat(pool_, &stats));
+        return stats;
+    }
+    /** Close it now. No member may be called after that. */
+    void close() { demand(tm_pool_close(std::exchange(pool_, nullptr))); }
+    /** The C handle. */
+    tm_pool *handle() const noexcept { return pool_; }
+
+private:
+    static void demand(int result)
+    {
+        if (result != 0) throw pool_error{};
+    }
+    static tm_pool *checked(tm_pool *made)
+    {
+        if (!made) throw pool_error{};
+        return made;
+    }
+
+    tm_pool *pool_;
+};
+
+/**
+ * A pointer to an object of the same pool, as a distance from itself: it stays right wherever the pool is mapped. 8 bytes; zeroed memory is a null
+ * pointer. Copies are made by members, since a copied distance is another place: memcpy() of one is wrong, and so is libtm::load of one. Where transactions
+ * share it, use load() and store().
+ */
+template <class T> class pptr {
+public:
+    using element_type = T;
+
+    constexpr pptr(std::nullptr_t = nullptr) noexcept {}
+    pptr(T *object) noexcept : distance_(to(object)) {}
+    pptr(const pptr &other) noexcept : distance_(to(other.get())) {}
+    pptr &operator=(const pptr &other) noexcept { return *this = other.get(); }
+    pptr &operator=(T *object) noexcept
+    {
+        distance_ = to(object);
+        return *this;
+    }
+
+    /** The object, or nullptr; a plain access. */
+    T *get() const noexcept { return from(distance_); }
+    /** The same in a transaction. May restart it. */
+    T *load() const { return from(libtm::load(distance_)); }
+    /** Point to the object, in a transaction. May restart it. */
+    void store(T *object) { libtm::store(distance_, to(object)); }
+
+    std::add_lvalue_reference_t<T> operator*() const noexcept { return *get(); }
+    T *operator->() const noexcept { return get(); }
+    explicit operator bool() const noexcept { return distance_ != 0; }
+    friend bool operator==(const pptr &a, const pptr &b) noexcept { return a.get() == b.get(); }
+    friend bool operator==(const pptr &a, const T *b) noexcept { return a.get() == b; }
+
+private:
+    /** 0 is null, so distances from 0 on, that to itself, are one more than they are. */
+    std::intptr_t to(const T *object) const noexcept
+    {
+        if (!object) return 0;
+        const auto distance = static_cast<std::intptr_t>(reinterpret_cast<std::uintptr_t>(object) - reinterpret_cast<std::uintptr_t>(this));
+        return distance < 0 ? distance : distance + 1;
+    }
+    T *from(std::intptr_t stored) const noexcept
+    {
+        if (stored == 0) return nullptr;
+        return reinterpret_cast<T *>(reinterpret_cast<std::uintptr_t>(this) + static_cast<std::uintptr_t>(stored < 0 ? stored : stored - 1));
+    }
+
+    std::intptr_t distance_ = 0;
+};
+
+} // namespace libtm
+
+#endif

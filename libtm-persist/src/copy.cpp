@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "copy.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+namespace libtm::persist {
+
+namespace {
+
+constexpr std::size_t chunk_size = 1 << 20;
+constexpr int most_attempts = 100;
+
+/** One attempt. */
+class Copy {
+public:
+    Copy(const File &data, CopyTarget &target, const Progress &progress) : data_(data), target_(target), progress_(progress) {}
+
+    /** Nothing if the writer was faster. */
+    std::optional<Header> run(tm_storage &storage, const std::string &journal_path);
+
+private:
+    void take(GroupReader &reader, const Span &span);
+
+    const File &data_;
+    CopyTarget &target_;
+    const Progress &progress_;
+    Header header_{};
+    std::uint64_t done_ = 0; ///< bytes of the image that were read
+
+    struct Early {
+        std::uint64_t offset;
+        std::vector<char> bytes;
+    };
+    std::vector<Early> early_; ///< frames of what was not read yet
+};
+
+void Copy::take(GroupReader &reader, const Span &span)
+{
+    const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
+    if (!group) throw Failure{EAGAIN, {}, {}, 0, {}, {}, {}};
+    std::vector<Early> frames;
+    reader.each_frame(*group, [&](const Frame &frame, const char *bytes) { frames.push_back({frame.offset, {bytes, bytes + frame.bytes}}); });
+    for (Early &frame : frames) {
+        if (frame.offset < done_) target_.write(frame.offset, frame.bytes.data(), frame.bytes.size());
+        else early_.push_back(std::move(frame));
+    }
+}
+
+std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_path)
+{
+    header_ = read_header(data_).header;
+    File journal;
+    if (header_.state == Header::open) {
+        journal = File::open_if_there(storage, journal_path, TM_STORAGE_READ);
+        if (!journal || owner_of(journal, header_.uuid) != Owner::ours) {
+            if (read_header(data_).header.number != header_.number) return std::nullopt; // it was closed just now
+            throw Failure{EBADMSG, journal_path, "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header_.uuid),
+                          "The pool was not closed, so it needs its journal: put it beside the pool"};
+        }
+    }
+    const std::uint64_t there = data_.size();
+    if (there < image_offset + header_.image_size)
+        throw Failure{EBADMSG, data_.path(), "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header_.image_size), "The file has been cut off: restore it from a backup"};
+    target_.begin(header_);
+    GroupReader reader(journal, header_);
+    Chain chain(reader, header_.applied, header_.tail);
+    const auto follow = [&] {
+        while (journal) {
+            const std::optional<Span> span = chain.next();
+            if (!span) break;
+            take(reader, *span);
+        }
+    };
+    std::vector<char> chunk(chunk_size);
+    for (done_ = 0; done_ < header_.image_size;) {
+        const std::size_t count = std::min<std::uint64_t>(chunk.size(), header_.image_size - done_);
+        data_.read(chunk.data(), count, image_offset + done_);
+        target_.write(done_, chunk.data(), count);
+        done_ += count;
+        // In their order: what comes late was journaled later than what waited for this chunk.
+        const auto waiting = std::stable_partition(early_.begin(), early_.end(), [&](const Early &frame) { return frame.offset >= done_; });
+        for (auto frame = waiting; frame != early_.end(); ++frame) target_.write(frame->offset, frame->bytes.data(), frame->bytes.size());
+        early_.erase(waiting, early_.end());
+        follow();
+        if (progress_ && !progress_(done_, header_.image_size)) throw Failure{ECANCELED, data_.path(), "copy", 0, {}, {}, {}};
+    }
+    follow();
+    const Header now = read_header(data_).header;
+    if (now.generation != header_.generation || now.image_size != header_.image_size || now.applied > chain.last()) return std::nullopt;
+    if (journal) chain.demand_complete();
+    header_.applied = chain.last();
+    return header_;
+}
+
+} // namespace
+
+Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &target, const Progress &progress)
+{
+    const File data = File::open(storage, path, TM_STORAGE_READ);
+    demand_plain(data);
+    for (int attempt = 0; attempt < most_attempts; ++attempt) {
+        try {
+            if (const std::optional<Header> copied = Copy(data, target, progress).run(storage, path + "-journal")) return *copied;
+        } catch (const Failure &failure) {
+            // While somebody writes, what looks damaged may have been changed under the reader; then it looks different soon.
+            if (failure.code != EAGAIN && (failure.code != EBADMSG || attempt + 1 >= 5)) throw;
+        }
+    }
+    throw Failure{EBUSY, path, "copy", 0, "a writer that is faster than the copy", {}, "Try again when less is committed, or with a longer journal (tm_pool_attr)"};
+}
+
+} // namespace libtm::persist

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "journal.hpp"
+
+#include "checksum.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace libtm::persist {
+
+std::uint64_t group_bytes(std::uint64_t bytes_of_frames) { return rounded_up(sizeof(GroupHeader) + bytes_of_frames, block_size); }
+
+Journal::Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size)
+    : seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(groups_offset + rounded_up(size, block_size)), end_(usual_end_), last_(header.applied)
+{
+    file_ = File::open_if_there(storage, path, TM_STORAGE_WRITE);
+    const bool is_new = !file_;
+    if (is_new) file_ = File::open(storage, path, TM_STORAGE_CREATE);
+    else demand_plain(file_);
+    const Owner owner = is_new ? Owner::unfinished : owner_of(file_, header.uuid);
+    if (owner == Owner::another)
+        throw Failure{EEXIST, path, "uuid", 16, "another file, or the journal of another pool", "nothing, or the journal of " + to_text(header.uuid),
+                      "Move it to the pool that it belongs to, or remove it if that is gone"};
+    const std::uint64_t there = file_.size();
+    // The header comes last, so that what has one was written as a whole.
+    const bool is_ours = owner == Owner::ours;
+    if (!is_ours) file_.write_zeros(0, end_);
+    else if (there < end_) file_.write_zeros(there, end_ - there);
+    if (there > end_) file_.truncate(end_);
+    if (is_ours && there >= end_) return;
+    file_.sync();
+    JournalHeader first{};
+    std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
+    first.byte_order = byte_order_mark;
+    first.format = format_version;
+    first.uuid = header.uuid;
+    const auto block = sealed(first);
+    file_.write(block.data(), block.size(), 0);
+    file_.sync();
+    sync_directory(storage, path);
+}
+
+std::optional<Span> Journal::place(std::uint64_t bytes)
+{
+    const std::uint64_t tail = groups_.empty() ? 0 : groups_.front().offset;
+    std::uint64_t offset = head_;
+    if (groups_.empty()) {
+        if (head_ + bytes > end_) offset = groups_offset;
+        if (offset + bytes > end_) return std::nullopt;
+    } else if (head_ > tail) { // the free parts are behind the head and before the tail
+        if (head_ + bytes > end_) offset = groups_offset;
+        if (offset == groups_offset && offset + bytes > tail) return std::nullopt;
+    } else if (head_ + bytes > tail) {
+        return std::nullopt;
+    }
+    return Span{last_ + 1, offset, bytes};
+}
+
+void Journal::extend_for(std::uint64_t bytes)
+{
+    if (!groups_.empty() || groups_offset + bytes <= end_) return;
+    const std::uint64_t wanted = groups_offset + bytes;
+    try {
+        file_.reserve(end_, wanted - end_);
+    } catch (const Failure &) {
+        try {
+            file_.truncate(end_);
+        } catch (const Failure &) { // it is only longer than it need be
+        }
+        throw;
+    }
+    end_ = wanted;
+}
+
+void Journal::shrink()
+{
+    if (!groups_.empty() || end_ == usual_end_) return;
+    file_.truncate(usual_end_);
+    end_ = usual_end_;
+    if (head_ > end_) head_ = groups_offset;
+}
+
+void Journal::write(const Span &span, std::span<const Change> changes) const
+{
+    static constexpr char zeros[block_size] = {};
+    std::vector<Frame> frames;
+    frames.reserve(changes.size());
+    std::vector<iovec> parts;
+    parts.reserve(changes.size() * 2 + 2);
+    GroupHeader group{};
+    parts.push_back({&group, sizeof group});
+    std::uint64_t bytes = sizeof group;
+    const auto add = [&](const void *from, std::size_t size) {
+        if (size == 0) return;
+        parts.push_back({const_cast<void *>(from), size});
+        group.body = checksum(group.body, from, size);
+        bytes += size;
+    };
+    for (const Change &change : changes) {
+        frames.push_back({change.offset, change.bytes, 0});
+        add(&frames.back(), sizeof(Frame));
+        add(change.from, change.bytes);
+        add(zeros, rounded_up(change.bytes, 8) - change.bytes);
+    }
+    add(zeros, span.bytes - bytes);
+    std::memcpy(group.magic, GroupHeader::expected_magic, sizeof group.magic);
+    group.sequence = span.sequence;
+    group.generation = generation_;
+    group.offset = span.offset;
+    group.bytes = span.bytes;
+    group.durable = span.sequence - 1;
+    group.frames = static_cast<std::uint32_t>(changes.size());
+    group.checksum = checksum_of(group, seed_);
+    file_.write(parts, span.offset);
+}
+
+void Journal::push(const Span &span)
+{
+    groups_.push_back(span);
+    used_ += span.bytes;
+    head_ = span.end();
+    last_ = span.sequence;
+}
+
+void Journal::let_go(std::uint64_t sequence)
+{
+    while (!groups_.empty() && groups_.front().sequence <= sequence) {
+        used_ -= groups_.front().bytes;
+        groups_.pop_front();
+    }
+}
+
+} // namespace libtm::persist

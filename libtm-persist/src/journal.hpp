@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file journal.hpp
+ * The journal that is written to: a ring of groups in a file whose blocks were all written before, so that a commit is one write and one sync.
+ *
+ * The ring has room where no group is that the data file may still need: groups are let go from the oldest on, when a header that says so is
+ * durable. A group never wraps; where it does not fit before the end it goes to the beginning. A reader needs no more than that: the next group
+ * is behind the last one or at the beginning, and the sequence tells which.
+ */
+#pragma once
+
+#include "replay.hpp"
+
+#include <deque>
+
+namespace libtm::persist {
+
+/** Bytes to journal: they lie in one page of the image, and stay as they are until the group is written. */
+struct Change {
+    std::uint64_t offset; ///< in the image
+    std::uint32_t bytes;
+    const char *from;
+};
+
+/** Bytes of a group of these changes. */
+std::uint64_t group_bytes(std::uint64_t bytes_of_frames);
+
+/** The ring. Not thread-safe: the pool's mutex guards it, but for write() and sync(), which one thread calls at a time. */
+class Journal {
+public:
+    Journal() = default;
+    /**
+     * Open or make the journal `path` of a pool, for groups from `last` + 1 on. Its blocks are written, it and its name are durable. Throws EEXIST if the
+     * file belongs to another pool.
+     */
+    Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size);
+
+    /** Where a group of so many bytes fits now; it is next in sequence. Nothing: groups must be let go first. */
+    std::optional<Span> place(std::uint64_t bytes);
+    /** Make the ring so long that it fits, if it is empty. Throws ENOSPC and the like; then it is as before. */
+    void extend_for(std::uint64_t bytes);
+    /** Go back to the usual size, if it is empty. */
+    void shrink();
+    /** Write the group. */
+    void write(const Span &span, std::span<const Change> changes) const;
+    void sync() const { file_.sync(); }
+    /** The group counts from now on. */
+    void push(const Span &span);
+    /** Groups up to `sequence` are in the data file. */
+    void let_go(std::uint64_t sequence);
+
+    const std::deque<Span> &groups() const { return groups_; }
+    const File &file() const { return file_; }
+    File &file() { return file_; }
+    std::uint64_t size() const { return end_; }
+    /** Bytes of the biggest group that fits without extend_for(). */
+    std::uint64_t usual_bytes() const { return usual_end_ - groups_offset; }
+    std::uint64_t used() const { return used_; }
+    std::uint64_t last() const { return last_; }
+    /** The end of the last group: where the next one is looked for. */
+    std::uint64_t head() const { return head_; }
+
+private:
+    File file_;
+    std::uint32_t seed_ = 0;
+    std::uint64_t generation_ = 0;
+    std::uint64_t usual_end_ = 0; ///< bytes of the file, as asked for
+    std::uint64_t end_ = 0;       ///< bytes of the file
+    std::uint64_t head_ = groups_offset;
+    std::uint64_t last_ = 0; ///< sequence
+    std::uint64_t used_ = 0;
+    std::deque<Span> groups_;
+};
+
+} // namespace libtm::persist

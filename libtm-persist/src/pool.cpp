@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file pool.cpp
+ * The front door of libtm-persist: how memory becomes durable.
+ *
+ * Words. The *image* is the memory of a pool: pages of the data file, mapped privately, so that stores stay in the process. The *journal* is a ring
+ * of *groups*; each is what one commit has changed, as *frames* of absolute bytes, and it is valid as a whole or not at all. A *checkpoint* applies the
+ * oldest groups to the data file. The data file's *header* says up to which group that has been done.
+ *
+ * A commit (commit() below):
+ * (a) becomes the only transaction, so that nobody's uncommitted value is in memory;
+ * (b) asks the kernel which pages were stored to, copies those, and finds what of them differs from the last commit (image.hpp);
+ * (c) lets the others go on, finds room in the ring, and writes the group;
+ * (d) syncs the journal: the point of no return.
+ * A checkpoint (apply_some() below) runs beside commits. It never looks at the image:
+ * (e) reads the oldest groups from the journal and writes their bytes to the data file (replay.hpp);
+ * (f) syncs the data file;
+ * (g) writes and syncs the header that says so; then, and not before, the ring may use the room again.
+ * Recovery is (e) to (g) for all valid groups behind the header's, after the journal was written and synced once more, since a failed sync before
+ * the crash may have left in the page cache what the disk does not have.
+ *
+ * Invariants:
+ * 1. No byte of a group is in the data file before the group is durable. (e) takes groups that (d) has synced.
+ * 2. No byte of a group is destroyed before a durable header says that it is applied: (g), and the same at the end of recovery.
+ * 3. The data file with the groups behind header.applied, in their order, is the last committed state; at every moment, and whatever part of a
+ *    checkpoint has reached the disk, since every frame holds absolute bytes.
+ * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open: no group of another file or of
+ *    another life is ever taken for one.
+ * 5. After any failed write or sync of either file the pool is poisoned: nothing more is written, and only the next open tells what counts.
+ *
+ *     no file --create--> closed --open--> open --close--> closed
+ *                                 open --crash, poison--> open without a process --open: recover()--> open
+ *
+ * The state is that of the header. Closed: the data file is all. Open: the data file and the journal belong together.
+ */
+#include "pool.hpp"
+
+#include "copy.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <sys/mman.h>
+#include <tm/tm.hpp>
+#include <unistd.h>
+
+namespace libtm::persist {
+
+namespace {
+
+constexpr std::uint64_t round_bytes = 8 << 20;  ///< of the journal, that a checkpoint beside commits applies at once
+constexpr std::uint64_t most_twins = 256 << 20; ///< bytes of twins that make a checkpoint due
+
+/** Run `body` while no other transaction does. It must not throw. */
+template <class Body> void alone(const char *label, Body &&body)
+{
+    tm_attr attr{};
+    attr.flags = TM_IRREVOCABLE;
+    attr.label = label;
+    try {
+        libtm::atomically(attr, body);
+    } catch (const libtm::error &error) {
+        throw Failure{error.code() ? error.code() : ENOMEM, {}, label, 0, error.what(), {}, {}};
+    }
+}
+
+std::uint64_t journal_size(const tm_pool_attr &attr, std::uint64_t image_size)
+{
+    if (attr.journal) return std::max(attr.journal, 4 * block_size);
+    return std::clamp<std::uint64_t>(4 * image_size, 1 << 20, 64 << 20);
+}
+
+std::string journal_path(const std::string &path) { return path + "-journal"; }
+
+void demand_layout(const Header &header, const std::string &path, const tm_pool_attr &attr)
+{
+    if (!attr.layout) return;
+    const auto text = [](const char *name, std::uint32_t version) { return "\"" + std::string(name) + "\" version " + std::to_string(version); };
+    if (std::strcmp(attr.layout, header.layout) == 0 && attr.layout_version == header.layout_version) return;
+    throw Failure{ENOTSUP, path, "layout", offsetof(Header, layout), text(header.layout, header.layout_version), text(attr.layout, attr.layout_version),
+                  "Open it with the program that made it, or convert it"};
+}
+
+/** Address space for an existing pool. */
+Region region_for(const Header &header, const std::string &path, const tm_pool_attr &attr)
+{
+    const std::uint64_t size = std::max(rounded_up(attr.reserve, header.page_size), header.reserve);
+    if (Region region = Region::at(header.base, size)) return region;
+    if (attr.flags & TM_POOL_ANYWHERE) return Region::at(0, size);
+    throw Failure{EADDRINUSE, path, "base", offsetof(Header, base), to_hex(header.base) + " is in use", std::to_string(size) + " free bytes there",
+                  "Open it before what is mapped there, or with TM_POOL_ANYWHERE if it holds no raw pointers"};
+}
+
+} // namespace
+
+std::string detection_option()
+{
+    char value[32] = "auto";
+    tm_config_get("detection", value, sizeof value);
+    return value;
+}
+
+Pool::Pool(std::string path, const tm_pool_attr &attr)
+    : path_(std::move(path)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep)
+{
+}
+
+std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &attr)
+{
+    if (attr.flags & (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY)) return open_copy(path, attr);
+    std::unique_ptr<Pool> pool(new Pool(path, attr));
+    try {
+        pool->data_ = File::open(pool->storage_, path, TM_STORAGE_WRITE);
+    } catch (const Failure &failure) {
+        if (failure.code != EROFS) throw;
+        tm_pool_attr reading = attr;
+        reading.flags |= TM_POOL_READ_ONLY;
+        return open_copy(path, reading);
+    }
+    demand_plain(pool->data_);
+    pool->data_.lock();
+    pool->header_ = read_header(pool->data_);
+    const Header &header = pool->header_.header;
+    demand_layout(header, path, attr);
+    const std::uint64_t there = pool->data_.size();
+    if (there < image_offset + header.image_size)
+        throw Failure{EBADMSG, path, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
+    Region region = region_for(header, path, attr);
+    if (header.state == Header::open) pool->recover();
+    pool->start(std::move(region), attr);
+    return pool;
+}
+
+void Pool::recover()
+{
+    Header &header = header_.header;
+    const File journal = File::open_if_there(storage_, journal_path(path_), TM_STORAGE_WRITE);
+    if (!journal || owner_of(journal, header.uuid) != Owner::ours)
+        throw Failure{EBADMSG, journal_path(path_), "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header.uuid),
+                      "The pool was not closed, so it needs its journal: put it beside the pool"};
+    demand_plain(journal);
+    GroupReader reader(journal, header);
+    Chain chain(reader, header.applied, header.tail);
+    std::vector<Span> groups;
+    while (const std::optional<Span> span = chain.next()) groups.push_back(*span);
+    chain.demand_complete();
+
+    // What was read may be in the page cache alone.
+    std::vector<char> chunk(1 << 20);
+    for (const Span &span : groups)
+        for (std::uint64_t at = span.offset; at < span.end(); at += chunk.size()) {
+            const std::size_t count = std::min<std::uint64_t>(chunk.size(), span.end() - at);
+            journal.read(chunk.data(), count, at);
+            journal.write(chunk.data(), count, at);
+        }
+    if (!groups.empty()) journal.sync();
+
+    Applier applier(reader, data_, header.page_size);
+    for (const Span &span : groups) {
+        const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
+        if (!group) throw Failure{EIO, journal.path(), "group " + std::to_string(span.sequence), span.offset, "other bytes than a moment ago", {}, "Somebody else writes to the journal"};
+        applier.add(*group);
+    }
+    applier.flush();
+    data_.sync();
+    counts_.recovered = groups.size();
+    counts_.bytes_applied = applier.bytes_written();
+    // Before the journal is used again, or made shorter.
+    header.applied = chain.last();
+    header.tail = chain.end();
+    write_header(data_, header_);
+}
+
+/** From a data file that contains all that is committed to an open pool. */
+void Pool::start(Region region, const tm_pool_attr &attr)
+{
+    ReadHeader next = header_;
+    ++next.header.generation;
+    next.header.state = Header::open;
+    journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size));
+    next.header.tail = journal_.head();
+    image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
+    write_header(data_, next);
+    header_ = next;
+    page_size_ = header_.header.page_size;
+    applied_ = header_.header.applied;
+    image_size_ = header_.header.image_size;
+    watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(image_.base()), image_size_, path_);
+    watched_->add(data_);
+    watched_->add(journal_.file());
+    if (!(flags_ & TM_POOL_NO_THREAD)) {
+        // Signals are the program's: none is handled on a thread that it does not know of.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        try {
+            worker_ = std::thread([this] { work(); });
+        } catch (const std::system_error &) {
+            flags_ |= TM_POOL_NO_THREAD; // the commits will do it
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+}
+
+std::unique_ptr<Pool> Pool::open_copy(const std::string &path, const tm_pool_attr &attr)
+{
+    /** The copy's memory is the target. */
+    struct Target : CopyTarget {
+        Pool &pool;
+        const tm_pool_attr &attr;
+        Target(Pool &of, const tm_pool_attr &how) : pool(of), attr(how) {}
+        void begin(const Header &header) override
+        {
+            demand_layout(header, pool.path_, attr);
+            pool.image_ = Image(); // an earlier attempt's
+            pool.image_ = Image(region_for(header, pool.path_, attr), header.image_size, header.page_size);
+        }
+        void write(std::uint64_t offset, const char *bytes, std::size_t size) override { std::memcpy(pool.image_.base() + offset, bytes, size); }
+    };
+    std::unique_ptr<Pool> pool(new Pool(path, attr));
+    Target target(*pool, attr);
+    pool->header_.header = copy_committed(pool->storage_, path, target, {});
+    pool->page_size_ = pool->header_.header.page_size;
+    pool->applied_ = pool->header_.header.applied;
+    pool->image_size_ = pool->image_.size();
+    if (attr.flags & TM_POOL_READ_ONLY) ::mprotect(pool->image_.base(), pool->image_size_, PROT_READ);
+    pool->watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(pool->image_.base()), pool->image_size_, path);
+    return pool;
+}
+
+void Pool::demand_usable() const
+{
+    if (!is_ours()) throw Failure{EPERM, path_, "process", 0, "a child of the one that opened the pool", "that one", "Open the pool in the child, after the parent has closed it"};
+}
+
+void Pool::demand_unpoisoned() const
+{
+    if (poison_.code) throw Failure{EIO, path_, "poisoned", 0, poison_.message(), {}, "Close the pool and open it again: then it is recovered"};
+}
+
+void Pool::demand_writable()
+{
+    demand_usable();
+    if (!data_) throw Failure{EROFS, path_, "pool", 0, flags_ & TM_POOL_THROWAWAY ? "open to be thrown away" : "open for reading", {}, {}};
+    if (tm_in_transaction()) throw Failure{EDEADLK, path_, "transaction", 0, "inside of one", "outside", "Call it after the transaction has committed"};
+    const std::lock_guard lock(mutex_);
+    demand_unpoisoned();
+}
+
+void Pool::poison(const Failure &failure)
+{
+    {
+        const std::lock_guard lock(mutex_);
+        if (!poison_.code) poison_ = failure;
+        applied_some_.notify_all();
+    }
+    Failure told = failure;
+    told.code = failure.code == ESTALE ? ESTALE : EIO;
+    if (told.found.empty()) told.found = strerrordesc_np(failure.code);
+    told.remedy = "The pool is poisoned: close it and open it again, then it is recovered";
+    throw told;
+}
+
+void Pool::commit()
+{
+    demand_writable();
+    std::uint64_t arrived;
+    {
+        const std::lock_guard lock(mutex_);
+        arrived = captures_;
+    }
+    const std::lock_guard commit_lock(commit_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        demand_unpoisoned();
+        if (durable_capture_ > arrived) { // it began after we had come, so it has what we stored
+            ++counts_.commits;
+            return;
+        }
+    }
+    const std::uint64_t there = data_.size();
+    if (there < image_offset + image_size_)
+        poison({ESTALE, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + image_size_), {}});
+    const Capture changed = capture();
+    if (!changed.changes.empty()) append(changed);
+    {
+        const std::lock_guard lock(mutex_);
+        durable_capture_ = captures_;
+        ++counts_.commits;
+        counts_.groups += !changed.changes.empty();
+        counts_.pages += changed.pages.size();
+        counts_.pages_compared += changed.compared;
+        twin_bytes_ = image_.release_twins(applied_);
+        if (wants_checkpoint()) work_to_do_.notify_one();
+    }
+    if (keep_ && image_.private_bytes() > keep_) trim_now();
+}
+
+Capture Pool::capture()
+{
+    std::uint64_t applied;
+    {
+        const std::lock_guard lock(mutex_);
+        ++captures_;
+        applied = applied_;
+    }
+    Capture changed;
+    bool had_memory = true;
+    alone("tm_pool_commit", [&]() noexcept {
+        try {
+            changed = image_.capture(data_, applied);
+        } catch (const std::bad_alloc &) {
+            had_memory = false;
+        }
+    });
+    if (!had_memory) throw std::bad_alloc();
+    return changed;
+}
+
+void Pool::append(const Capture &changed)
+{
+    const std::uint64_t bytes = group_bytes(changed.frame_bytes);
+    Span span;
+    try {
+        span = place(bytes);
+    } catch (...) {
+        image_.give_up(changed);
+        throw;
+    }
+    try {
+        journal_.write(span, changed.changes);
+        journal_.sync();
+    } catch (const Failure &failure) {
+        poison(failure);
+    } catch (const std::bad_alloc &) { // before the first byte was written
+        image_.give_up(changed);
+        throw;
+    }
+    image_.committed(changed, span.sequence);
+    const std::lock_guard lock(mutex_);
+    journal_.push(span);
+    counts_.bytes_journaled += bytes;
+}
+
+/** Find room in the ring, if need be by waiting for a checkpoint, or by making it longer. */
+Span Pool::place(std::uint64_t bytes)
+{
+    std::unique_lock lock(mutex_);
+    if (bytes <= journal_.usual_bytes()) journal_.shrink();
+    for (bool has_waited = false;; has_waited = true) {
+        demand_unpoisoned();
+        if (const std::optional<Span> span = journal_.place(bytes)) return *span;
+        if (journal_.groups().empty()) {
+            journal_.extend_for(bytes);
+            continue;
+        }
+        counts_.stalls += !has_waited;
+        if (flags_ & TM_POOL_NO_THREAD) {
+            lock.unlock();
+            apply_all();
+            lock.lock();
+        } else {
+            needs_room_ = true;
+            work_to_do_.notify_one();
+            applied_some_.wait(lock, [&, before = applied_] { return applied_ != before || poison_.code; });
+            needs_room_ = false;
+        }
+    }
+}
+
+bool Pool::wants_checkpoint() const
+{
+    if (poison_.code || journal_.groups().empty()) return false;
+    return needs_room_ || journal_.used() > journal_.size() / 4 || twin_bytes_ > most_twins;
+}
+
+/** A round of a checkpoint: the oldest groups, up to `limit` bytes of them. False: there were none. */
+bool Pool::apply_some(std::uint64_t limit)
+{
+    const std::lock_guard checkpoint_lock(checkpoint_mutex_);
+    std::vector<Span> groups;
+    {
+        const std::lock_guard lock(mutex_);
+        demand_unpoisoned();
+        std::uint64_t bytes = 0;
+        for (const Span &span : journal_.groups()) {
+            if (!groups.empty() && bytes + span.bytes > limit) break;
+            groups.push_back(span);
+            bytes += span.bytes;
+        }
+    }
+    if (groups.empty()) return false;
+    try {
+        Header header; // a copy: it may be grown meanwhile, which these groups need not know
+        {
+            const std::lock_guard header_lock(header_mutex_);
+            header = header_.header;
+        }
+        GroupReader reader(journal_.file(), header);
+        Applier applier(reader, data_, page_size_);
+        for (const Span &span : groups) {
+            const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
+            if (!group || !reader.body_is_valid(*group))
+                throw Failure{EIO, journal_.file().path(), "group " + std::to_string(span.sequence), span.offset, "not what was written", {}, {}};
+            applier.add(*group);
+        }
+        applier.flush();
+        data_.sync();
+        const std::lock_guard header_lock(header_mutex_);
+        header_.header.applied = groups.back().sequence;
+        header_.header.tail = groups.back().end();
+        write_header(data_, header_);
+        const std::lock_guard lock(mutex_);
+        journal_.let_go(groups.back().sequence);
+        applied_ = groups.back().sequence;
+        counts_.bytes_applied += applier.bytes_written();
+        ++counts_.checkpoints;
+        applied_some_.notify_all();
+    } catch (const Failure &failure) {
+        poison(failure);
+    }
+    return true;
+}
+
+void Pool::apply_all()
+{
+    while (apply_some(~0ull)) {}
+}
+
+/** The thread that makes checkpoints. */
+void Pool::work()
+{
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        work_to_do_.wait(lock, [&] { return stops_ || wants_checkpoint(); });
+        if (stops_) return;
+        lock.unlock();
+        try {
+            apply_some(round_bytes);
+        } catch (const Failure &) { // the pool is poisoned, and says so when it is used
+        } catch (const std::bad_alloc &) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10)); // nothing has changed
+        }
+        lock.lock();
+    }
+}
+
+void Pool::checkpoint()
+{
+    demand_writable();
+    apply_all();
+}
+
+void Pool::trim()
+{
+    demand_writable();
+    const std::lock_guard commit_lock(commit_mutex_);
+    trim_now();
+}
+
+void Pool::trim_now()
+{
+    apply_all(); // the commit mutex keeps new groups away
+    Failure failure;
+    alone("tm_pool_trim", [&]() noexcept { failure.code = guarded([&] { image_.trim(data_); }); });
+    if (failure.code) throw Failure{failure.code, path_, "trim", 0, {}, {}, {}};
+    const std::lock_guard lock(mutex_);
+    twin_bytes_ = 0;
+}
+
+void Pool::grow(std::uint64_t size)
+{
+    demand_writable();
+    const std::uint64_t page = page_size_;
+    const std::lock_guard commit_lock(commit_mutex_);
+    if (size > most_image) throw Failure{ENOBUFS, path_, "size", 0, std::to_string(size), {}, {}};
+    const std::uint64_t wanted = page + rounded_up(size, page);
+    const std::uint64_t now = image_.size();
+    if (wanted <= now) return;
+    if (wanted > image_.reserve())
+        throw Failure{ENOBUFS, path_, "reserve", 0, std::to_string(image_.reserve()) + " bytes of address space", std::to_string(wanted), "Open the pool with a larger tm_pool_attr.reserve"};
+    try {
+        data_.reserve(image_offset + now, wanted - now);
+    } catch (const Failure &) {
+        try {
+            data_.truncate(image_offset + now);
+        } catch (const Failure &) { // a file that is longer than it says does no harm
+        }
+        throw;
+    }
+    try {
+        data_.sync(); // the space, before the header that promises it
+        const std::lock_guard header_lock(header_mutex_);
+        header_.header.image_size = wanted;
+        write_header(data_, header_);
+    } catch (const Failure &failure) {
+        poison(failure);
+    }
+    image_.grow(data_, wanted);
+    watched_->set_size(wanted);
+    const std::lock_guard lock(mutex_);
+    image_size_ = wanted;
+}
+
+void Pool::close()
+{
+    demand_usable();
+    if (!data_) return;
+    if (worker_.joinable()) {
+        {
+            const std::lock_guard lock(mutex_);
+            stops_ = true;
+            work_to_do_.notify_all();
+        }
+        worker_.join();
+    }
+    demand_unpoisoned();
+    apply_all();
+    const std::lock_guard header_lock(header_mutex_);
+    header_.header.state = Header::closed;
+    write_header(data_, header_);
+    journal_.file().close();
+    // It comes back after a crash, perhaps; nobody minds.
+    storage_.remove(&storage_, journal_path(path_).c_str());
+}
+
+Pool::~Pool()
+{
+    if (!worker_.joinable()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        stops_ = true;
+        work_to_do_.notify_all();
+    }
+    worker_.join();
+}
+
+tm_pool_stats Pool::stats()
+{
+    demand_usable();
+    const std::lock_guard commit_lock(commit_mutex_);
+    const std::lock_guard header_lock(header_mutex_);
+    const std::lock_guard lock(mutex_);
+    const Header &header = header_.header;
+    tm_pool_stats stats = counts_;
+    std::copy(header.uuid.begin(), header.uuid.end(), stats.uuid);
+    std::memcpy(stats.layout, header.layout, sizeof stats.layout);
+    stats.layout_version = header.layout_version;
+    stats.page_size = header.page_size;
+    stats.base = header.base;
+    stats.reserve = image_.reserve();
+    stats.size = size();
+    stats.generation = header.generation;
+    stats.sequence = data_ ? journal_.last() : header.applied;
+    stats.applied = applied_;
+    stats.journal_size = journal_.size();
+    stats.journal_used = journal_.used();
+    stats.syncs = data_.syncs() + journal_.file().syncs();
+    stats.private_bytes = image_.private_bytes();
+    stats.detection = image_.detection();
+    stats.warning = data_ ? storage_.weakness(&storage_, data_.handle()) : nullptr;
+    stats.poisoned = poison_.code;
+    return stats;
+}
+
+} // namespace libtm::persist

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "replay.hpp"
+
+#include "checksum.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace libtm::persist {
+
+namespace {
+
+constexpr std::size_t window_size = 1 << 20; ///< more than a frame of the biggest page
+constexpr std::size_t batch_size = 8 << 20;  ///< bytes of frames that are composed at once
+
+} // namespace
+
+GroupReader::GroupReader(const File &journal, const Header &header)
+    : journal_(&journal), header_(header), seed_(seed_of(header.uuid)), buffer_(new char[window_size])
+{
+}
+
+const char *GroupReader::window(std::uint64_t offset, std::size_t size)
+{
+    if (offset < loaded_offset_ || offset + size > loaded_offset_ + loaded_) {
+        loaded_ = 0;
+        loaded_ = journal_->read_some(buffer_.get(), window_size, offset);
+        loaded_offset_ = offset;
+        if (loaded_ < size) throw Failure{EBADMSG, journal_->path(), "size", offset, std::to_string(offset + loaded_) + " bytes", "more", "Somebody has cut off the journal"};
+    }
+    return buffer_.get() + (offset - loaded_offset_);
+}
+
+Failure GroupReader::nonsense(const GroupHeader &group, std::uint64_t at, const char *field, std::uint64_t found) const
+{
+    return {EBADMSG, journal_->path(), "group " + std::to_string(group.sequence) + ": " + field, at, std::to_string(found), "what fits the image",
+            "The checksum is right, so this was written so: restore the pool from a backup"};
+}
+
+std::optional<GroupHeader> GroupReader::header_at(std::uint64_t offset, std::uint64_t sequence)
+{
+    GroupHeader group{};
+    loaded_ = 0; // a journal in use changes
+    if (journal_->read_some(&group, sizeof group, offset) < sizeof group) return std::nullopt;
+    if (!is_valid(group, seed_) || group.sequence != sequence || group.generation != header_.generation || group.offset != offset) return std::nullopt;
+    return group;
+}
+
+bool GroupReader::body_is_valid(const GroupHeader &group)
+{
+    std::uint32_t sum = 0;
+    for (std::uint64_t at = group.offset + sizeof group, end = group.offset + group.bytes; at < end;) {
+        const std::size_t step = std::min<std::uint64_t>(window_size, end - at);
+        if (loaded_offset_ > at || at + step > loaded_offset_ + loaded_) {
+            loaded_ = journal_->read_some(buffer_.get(), window_size, at);
+            loaded_offset_ = at;
+            if (loaded_ < step) return false;
+        }
+        sum = checksum(sum, buffer_.get() + (at - loaded_offset_), step);
+        at += step;
+    }
+    if (sum != group.body) return false;
+    each_frame(group, [](const Frame &, const char *) {});
+    return true;
+}
+
+std::optional<Span> Chain::next()
+{
+    for (const std::uint64_t offset : {end_, groups_offset}) {
+        const std::optional<GroupHeader> group = reader_.header_at(offset, last_ + 1);
+        if (!group || !reader_.body_is_valid(*group)) continue;
+        last_ = group->sequence;
+        end_ = offset + group->bytes;
+        return Span{group->sequence, offset, group->bytes};
+    }
+    return std::nullopt;
+}
+
+void Chain::demand_complete()
+{
+    const File &journal = reader_.journal();
+    const std::uint64_t size = journal.size();
+    std::vector<char> chunk(window_size);
+    for (std::uint64_t at = groups_offset; at < size; at += chunk.size()) {
+        const std::size_t count = journal.read_some(chunk.data(), chunk.size(), at);
+        for (std::size_t i = 0; i + sizeof(GroupHeader) <= count; i += block_size) {
+            GroupHeader group;
+            std::memcpy(&group, chunk.data() + i, sizeof group);
+            if (group.generation != reader_.generation() || group.durable <= last_ || group.sequence <= last_) continue;
+            if (!reader_.header_at(at + i, group.sequence)) continue;
+            throw Failure{EBADMSG, journal.path(), "group " + std::to_string(last_ + 1), end_, "no valid group",
+                          "one, since group " + std::to_string(group.sequence) + " says that " + std::to_string(group.durable) + " were durable",
+                          "The journal is damaged: restore the pool from a backup"};
+        }
+    }
+}
+
+void Applier::add(const GroupHeader &group)
+{
+    reader_.each_frame(group, [&](const Frame &frame, const char *bytes) {
+        if (bytes_.size() + frame.bytes > batch_size) flush();
+        pieces_.push_back({frame.offset, frame.bytes, static_cast<std::uint32_t>(bytes_.size())});
+        bytes_.insert(bytes_.end(), bytes, bytes + frame.bytes);
+    });
+}
+
+void Applier::flush()
+{
+    // Of one page the pieces stay in the order in which they were added.
+    std::stable_sort(pieces_.begin(), pieces_.end(), [&](const Piece &a, const Piece &b) { return a.offset / page_size_ < b.offset / page_size_; });
+    std::uint64_t run_begin = 0; // the pages in pages_ begin there in the image
+    const auto write_run = [&] {
+        if (pages_.empty()) return;
+        data_.write(pages_.data(), pages_.size(), image_offset + run_begin);
+        bytes_written_ += pages_.size();
+        pages_.clear();
+    };
+    for (std::size_t i = 0; i < pieces_.size();) {
+        const std::uint64_t page = pieces_[i].offset / page_size_ * page_size_;
+        std::size_t end = i;
+        std::size_t first = i; // what is before the last whole page does not matter
+        bool is_whole = false;
+        for (; end < pieces_.size() && pieces_[end].offset / page_size_ * page_size_ == page; ++end)
+            if (pieces_[end].bytes == page_size_) first = end, is_whole = true;
+        if (page != run_begin + pages_.size() || pages_.size() >= batch_size) write_run();
+        if (pages_.empty()) run_begin = page;
+        const std::size_t at = pages_.size();
+        pages_.resize(at + page_size_);
+        if (!is_whole) data_.read(pages_.data() + at, page_size_, image_offset + page);
+        for (; first < end; ++first) std::memcpy(pages_.data() + at + (pieces_[first].offset - page), bytes_.data() + pieces_[first].from, pieces_[first].bytes);
+        i = end;
+    }
+    write_run();
+    pieces_.clear();
+    bytes_.clear();
+}
+
+} // namespace libtm::persist

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/** What a pool is for: stores, commits, and what is there afterwards. */
+#include "support.hpp"
+
+#include <csignal>
+#include <cstring>
+
+using libtm::testing::Directory;
+using libtm::testing::in_child;
+
+TEST(Pool, what_was_committed_is_there_after_a_kill_and_what_was_not_is_gone)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    const int status = in_child([&] {
+        libtm::pool pool{path, 100000};
+        std::strcpy(pool.data(), "committed");
+        std::strcpy(pool.data() + 50000, "too");
+        pool.commit();
+        std::strcpy(pool.data(), "forgotten");
+        ::raise(SIGKILL);
+    });
+    ASSERT_TRUE(WIFSIGNALED(status));
+    libtm::pool pool{path};
+    EXPECT_STREQ(pool.data(), "committed");
+    EXPECT_STREQ(pool.data() + 50000, "too");
+    EXPECT_EQ(pool.stat().recovered, 1u);
+}
+
+TEST(Pool, a_clean_close_leaves_one_file_that_holds_everything)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    {
+        libtm::pool pool{path, 10000};
+        pool.data()[9999] = 'x';
+        pool.commit();
+    }
+    EXPECT_FALSE(std::filesystem::exists(path + "-journal"));
+    libtm::pool pool{path};
+    EXPECT_EQ(pool.data()[9999], 'x');
+    EXPECT_EQ(pool.stat().recovered, 0u);
+}
