@@ -144,8 +144,8 @@ void File::truncate(std::uint64_t size) const
 void File::sync() const
 {
     syncs_.fetch_add(1, std::memory_order_relaxed);
-    // Not continued: what an interrupted one has done is as unknown as what a failed one has.
-    const int result = storage_->sync(storage_, handle_);
+    // An interrupted one has not failed: what it was to write is still to be written.
+    const int result = continued([&] { return storage_->sync(storage_, handle_); });
     if (result < 0) throw call_failed(-result, path_, "sync");
 }
 
@@ -167,7 +167,7 @@ void File::map(void *address, std::size_t size, std::uint64_t offset) const
 
 void sync_directory(tm_storage &storage, const std::string &path)
 {
-    const int result = storage.sync_directory(&storage, path.c_str());
+    const int result = continued([&] { return storage.sync_directory(&storage, path.c_str()); });
     if (result < 0) throw call_failed(-result, path, "sync of the directory");
 }
 

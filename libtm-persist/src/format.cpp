@@ -124,10 +124,15 @@ void write_header(const File &data, ReadHeader &current)
     ReadHeader next = current;
     ++next.header.number;
     next.copy = 1 - current.copy;
-    const auto block = sealed(next.header);
-    data.write(block.data(), block.size(), next.copy * block_size);
-    data.sync();
+    confirm_header(data, next);
     current = next;
+}
+
+void confirm_header(const File &data, const ReadHeader &current)
+{
+    const auto block = sealed(current.header);
+    data.write(block.data(), block.size(), current.copy * block_size);
+    data.sync();
 }
 
 Owner owner_of(const File &journal, const Uuid &uuid)

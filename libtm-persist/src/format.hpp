@@ -107,6 +107,11 @@ ReadHeader read_header(const File &data);
 std::optional<Failure> header_fault(const std::array<char, block_size> &block, const std::string &path, int copy);
 /** Write the next header, to the other copy, and sync. Advances `number` and `copy`. */
 void write_header(const File &data, ReadHeader &current);
+/**
+ * Write the header once more where it was read, and sync: it may have been read from a page cache that the disk knows nothing of, and write_header() overwrites
+ * the one before.
+ */
+void confirm_header(const File &data, const ReadHeader &current);
 
 /** Whose a journal is. `unfinished`: it was being made when a crash came, or is empty. */
 enum class Owner { ours, unfinished, another };

@@ -27,8 +27,8 @@ Journal::Journal(tm_storage &storage, const std::string &path, const Header &hea
     if (!is_ours) file_.write_zeros(0, end_);
     else if (there < end_) file_.write_zeros(there, end_ - there);
     if (there > end_) file_.truncate(end_);
-    if (is_ours && there >= end_) return;
     file_.sync();
+    // Also if all of this is there already: then perhaps in the page cache alone.
     JournalHeader first{};
     std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
     first.byte_order = byte_order_mark;

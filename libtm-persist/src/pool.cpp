@@ -41,6 +41,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <sys/mman.h>
 #include <tm/tm.hpp>
 #include <unistd.h>
@@ -69,6 +70,12 @@ std::uint64_t journal_size(const tm_pool_attr &attr, std::uint64_t image_size)
 {
     if (attr.journal) return std::max(attr.journal, 4 * block_size);
     return std::clamp<std::uint64_t>(4 * image_size, 1 << 20, 64 << 20);
+}
+
+/** The same file wherever the process goes. */
+std::string absolute(std::string path, const tm_pool_attr &attr)
+{
+    return attr.storage ? path : std::filesystem::absolute(path).string();
 }
 
 std::string journal_path(const std::string &path) { return path + "-journal"; }
@@ -102,7 +109,7 @@ std::string detection_option()
 }
 
 Pool::Pool(std::string path, const tm_pool_attr &attr)
-    : path_(std::move(path)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep)
+    : path_(absolute(std::move(path), attr)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep)
 {
 }
 
@@ -111,7 +118,7 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     if (attr.flags & (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY)) return open_copy(path, attr);
     std::unique_ptr<Pool> pool(new Pool(path, attr));
     try {
-        pool->data_ = File::open(pool->storage_, path, TM_STORAGE_WRITE);
+        pool->data_ = File::open(pool->storage_, pool->path_, TM_STORAGE_WRITE);
     } catch (const Failure &failure) {
         if (failure.code != EROFS) throw;
         tm_pool_attr reading = attr;
@@ -122,11 +129,12 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     pool->data_.lock();
     pool->header_ = read_header(pool->data_);
     const Header &header = pool->header_.header;
-    demand_layout(header, path, attr);
+    demand_layout(header, pool->path_, attr);
     const std::uint64_t there = pool->data_.size();
     if (there < image_offset + header.image_size)
-        throw Failure{EBADMSG, path, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
-    Region region = region_for(header, path, attr);
+        throw Failure{EBADMSG, pool->path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
+    Region region = region_for(header, pool->path_, attr);
+    confirm_header(pool->data_, pool->header_);
     if (header.state == Header::open) pool->recover();
     pool->start(std::move(region), attr);
     return pool;
@@ -178,9 +186,9 @@ void Pool::start(Region region, const tm_pool_attr &attr)
     ReadHeader next = header_;
     ++next.header.generation;
     next.header.state = Header::open;
+    image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
     journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size));
     next.header.tail = journal_.head();
-    image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
     write_header(data_, next);
     header_ = next;
     page_size_ = header_.header.page_size;
@@ -220,12 +228,12 @@ std::unique_ptr<Pool> Pool::open_copy(const std::string &path, const tm_pool_att
     };
     std::unique_ptr<Pool> pool(new Pool(path, attr));
     Target target(*pool, attr);
-    pool->header_.header = copy_committed(pool->storage_, path, target, {});
+    pool->header_.header = copy_committed(pool->storage_, pool->path_, target, {});
     pool->page_size_ = pool->header_.header.page_size;
     pool->applied_ = pool->header_.header.applied;
     pool->image_size_ = pool->image_.size();
     if (attr.flags & TM_POOL_READ_ONLY) ::mprotect(pool->image_.base(), pool->image_size_, PROT_READ);
-    pool->watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(pool->image_.base()), pool->image_size_, path);
+    pool->watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(pool->image_.base()), pool->image_size_, pool->path_);
     return pool;
 }
 
@@ -481,6 +489,7 @@ void Pool::grow(std::uint64_t size)
     if (wanted > image_.reserve())
         throw Failure{ENOBUFS, path_, "reserve", 0, std::to_string(image_.reserve()) + " bytes of address space", std::to_string(wanted), "Open the pool with a larger tm_pool_attr.reserve"};
     try {
+        data_.truncate(image_offset + now); // what an attempt before, or somebody else, has left behind
         data_.reserve(image_offset + now, wanted - now);
     } catch (const Failure &) {
         try {
