@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""The pool's suite: tm-pool-bench, a process per group of workloads, and its tables."""
+import os
+import platform
+import re
+
+from runner import Part, listed, package, print_machine, print_measured, run_parts
+from tables import Figure, divide, heading, print_rows
+
+QUICK = dict(rounds=5, window=100, sustain=1500, size=256, sustained_rounds=3)
+FULL = dict(rounds=9, window=300, sustain=5000, size=1024, sustained_rounds=5)
+# Each a process, as the stores of one are open together.
+GROUPS = ['commit', 'sustain', 'detect', 'open']
+STORE = 'pool.json'
+
+COMMITS = [('commit-1', '1 page'), ('commit-8', '8 pages'), ('commit-64', '64 pages'), ('commit-1024', '1,024 pages'), ('commit-8-word', '8 words')]
+BASELINE, REUSED, CALIBRATION = 'txmem', 'txmem-reused', 'append'
+VARIANTS = {
+    'pool': 'pool', 'txmem': 'TxMem\'s procedure', 'txmem-reused': ' with a reused journal', 'txmem-kpageflags': ' with kpageflags',
+    'msync': 'msync (not atomic)', 'lmdb': 'LMDB', 'sqlite': 'SQLite', 'append': 'bare append, 4 KiB', 'append-all': 'bare append of all pages'}
+TO_BASELINE = {'commit-1': 15, 'commit-8': 15, 'commit-64': 8}
+TIME_TO_CALIBRATION = {'commit-1': 5, 'commit-8': 5}
+SUSTAINED_TO_REUSED = {'sustain-8': 10, 'sustain-1024': 2}
+STALL = 5
+DETECTION_MS, DETECTION_MIB = 1.5, 1024
+
+
+def made(results):
+    """Whether they are of this suite."""
+    return 'medium' in results['context']
+
+
+def run(options, extra):
+    """Run everything that is asked for; the merged output of Google Benchmark. None: nothing is."""
+    size = FULL if options.full else QUICK
+    binary = os.path.join(options.build, 'bench', 'pool', 'tm-pool-bench')
+    weights = dict(commit=size['window'] + 20, sustain=size['sustain'] + 200, detect=200, open=700)
+    names = [name for name in listed([binary]) if re.search(options.filter, name.split('/')[0])]
+    parts = []
+    for group in GROUPS:
+        chosen = {name: weights[group] for name in names if name.startswith(group)}
+        if not chosen:
+            continue
+        workloads = '|'.join(dict.fromkeys(name.split('/')[0] for name in chosen))
+        command = [binary, f'--benchmark_filter=^({workloads})/', f'--window={size["window"]}', f'--sustain={size["sustain"]}', f'--size={size["size"]}']
+        if options.dir:
+            command.append(f'--dir={os.path.abspath(options.dir)}')
+        parts.append(Part(group, command + extra, size['sustained_rounds'] if group == 'sustain' else size['rounds'], chosen))
+    return run_parts(parts) if parts else None
+
+
+class Report:
+    def __init__(self, samples, context):
+        self.samples, self.missed = samples, []
+        self.size, self.journal = int(context['size']), context['crash journal']
+
+    def values(self, counter, workload, variant):
+        return [entry[counter] for entry in self.samples.get((workload, variant), []) if counter in entry]
+
+    def rate(self, workload, variant):
+        return self.values('items_per_second', workload, variant)
+
+    def note(self, where, figure):
+        if figure.missed():
+            self.missed.append(f'{where}: {figure.text()} ({figure.spread()}), should be {figure.goal()}')
+
+    def workloads(self, columns):
+        return [column for column in columns if any(workload == column[0] for workload, _ in self.samples)]
+
+    def grid(self, number, text, columns, rows):
+        """A row of medians, their quartiles, and their targets, per (label, function of the workload that gives a Figure)."""
+        columns = self.workloads(columns)
+        shown = []
+        for label, figure_of in rows:
+            figures = [figure_of(workload) for workload, _ in columns]
+            if not any(figures):
+                continue
+            shown.append([label, *(f.text() if f else '-' for f in figures)])
+            if any(f.spread() for f in figures):
+                shown.append(['', *(f'[{f.spread()}]' if f else '' for f in figures)])
+            if any(f.target is not None for f in figures if f):
+                shown.append(['', *(f'{f.goal()} {f.verdict()}' if f else '' for f in figures)])
+            for (_, title), figure in zip(columns, figures):
+                self.note(f'({number}) {label.strip()}, {title}', figure)
+        if shown:
+            heading(number, text)
+            print_rows(['', *(title for _, title in columns)], shown)
+
+    def commits(self):
+        def to(variant, baseline, targets):
+            return lambda w: Figure(divide(self.rate(w, variant), self.rate(w, baseline)), targets.get(w))
+
+        def cost(variant):
+            return lambda w: Figure([1e6 / rate for rate in self.rate(w, variant)], digits=0)
+
+        self.grid(1, f'commits per second, image of {self.size:,} MiB, as a ratio to TxMem\'s procedure', COMMITS, [
+            (VARIANTS[v], to(v, BASELINE, TO_BASELINE if v == 'pool' else {})) for v in VARIANTS if v != BASELINE])
+        self.grid(2, 'microseconds per commit', COMMITS, [(label, cost(v)) for v, label in VARIANTS.items()])
+        self.grid(3, 'time of a commit as a ratio to one bare append of 4 KiB', COMMITS, [
+            (VARIANTS[v], lambda w, v=v: Figure(divide(self.rate(w, CALIBRATION), self.rate(w, v)), TIME_TO_CALIBRATION.get(w) if v == 'pool' else None, True))
+            for v in ('pool', 'sqlite', 'lmdb', 'append-all')])
+
+    def sustained(self):
+        """One table per size; the rows are the variants."""
+        for number, (workload, pages) in enumerate([('sustain-8', '8'), ('sustain-1024', '1,024')], 4):
+            rows = []
+            for variant, label in VARIANTS.items():
+                rate = self.rate(workload, variant)
+                if not rate:
+                    continue
+                is_pool = variant == 'pool'
+                ratio = Figure(divide(rate, self.rate(workload, REUSED)), SUSTAINED_TO_REUSED[workload] if is_pool else None)
+                stall = Figure(divide(self.values('max', workload, variant), self.values('median', workload, variant)), STALL if is_pool else None, True, 1)
+                figures = [Figure(rate, digits=0), ratio, *(Figure(self.values(c, workload, variant), digits=0) for c in ('median', 'p99', 'p999', 'max')), stall]
+                rows.append([label, *(f.text() if f else '-' for f in figures)])
+                rows.append(['', *(f'[{f.spread()}]' if f and f.spread() else '' for f in figures)])
+                if is_pool:
+                    rows.append(['', *(f'{f.goal()} {f.verdict()}' if f else '' for f in figures)])
+                    for what, figure in (('to the reused journal', ratio), ('longest commit to the median', stall)):
+                        self.note(f'({number}) pool, {pages} pages, {what}', figure)
+            if rows:
+                heading(number, f'sustained, {pages} pages per commit, write-back included; ratio to TxMem\'s procedure with a reused journal; microseconds')
+                print_rows(['', 'commits/s', 'ratio', 'median', 'p99', 'p99.9', 'max', 'max/median'], rows)
+
+    def column(self, number, text, rows):
+        """Rows of (label, figure, unit)."""
+        rows = [row for row in rows if row[1]]
+        for label, figure, _ in rows:
+            self.note(f'({number}) {label}', figure)
+        if rows:
+            heading(number, text)
+            print_rows(['', 'median', 'quartiles', 'target', ''],
+                       [[label, f'{f.text()} {unit}'.strip(), f'[{f.spread()}]', f.goal(), f.verdict()] for label, f, unit in rows])
+
+    def detection(self):
+        def milliseconds(variant, target=None):
+            return Figure([us * 1e-3 for us in self.values('median', 'detect', variant)], target, True, 3)
+
+        self.column(6, f'finding 1 % of changed pages in {self.size:,} MiB' + f' (the target is that of {DETECTION_MIB:,} MiB, in proportion)' * (self.size != DETECTION_MIB), [
+            ('PAGEMAP_SCAN, written since the last scan', milliseconds('written', round(DETECTION_MS * self.size / DETECTION_MIB, 3)), 'ms'),
+            ('PAGEMAP_SCAN, copied', milliseconds('copied'), 'ms'),
+            ('/proc/self/pagemap', milliseconds('pagemap'), 'ms'),
+            ('/proc/kpageflags', milliseconds('kpageflags'), 'ms')])
+
+    def opening(self):
+        def milliseconds(variant):
+            return Figure([1e3 / rate for rate in self.rate('open', variant)], digits=1)
+
+        self.column(7, f'opening after a crash, {self.journal} MiB of journal', [
+            ('pool, applied to the data file', milliseconds('pool'), 'ms'),
+            ('SQLite, its log read', milliseconds('sqlite'), 'ms'),
+            ('SQLite, its log applied to the data file', milliseconds('sqlite-settled'), 'ms'),
+            ('speed of the pool to SQLite', Figure(divide(self.rate('open', 'pool'), self.rate('open', 'sqlite')), 1), ''),
+            ('speed of the pool to SQLite, applied', Figure(divide(self.rate('open', 'pool'), self.rate('open', 'sqlite-settled'))), '')])
+
+    def beside(self):
+        def per_commit(counter):
+            return lambda w: Figure(divide(self.values(counter, w, 'pool'), [e['items_per_second'] * e['real_time'] * 1e-3 for e in self.samples.get((w, 'pool'), [])]))
+
+        self.grid(8, 'beside the targets: what the pool did', [*COMMITS, ('sustain-8', 'sustained, 8'), ('sustain-1024', 'sustained, 1,024')], [
+            ('syncs per commit', per_commit('syncs')),
+            ('bytes to the journal per commit', lambda w: Figure(per_commit('journaled')(w).values, digits=0)),
+            ('bytes to the data file per commit', lambda w: Figure(per_commit('applied')(w).values, digits=0)),
+            ('checkpoints', lambda w: Figure(self.values('checkpoints', w, 'pool'), digits=0)),
+            ('commits that waited for one', lambda w: Figure(self.values('stalls', w, 'pool'), digits=0))])
+
+
+def report(results):
+    """Print the tables; the figures missed and the damages, a sentence each."""
+    samples, damaged, notes = {}, list(results.get('failed', [])), {}
+    for entry in results['benchmarks']:
+        workload, variant = entry['name'].split('/')[:2]
+        if entry.get('error_occurred'):
+            damaged.append(f'{entry["name"]}: {entry["error_message"]}')
+            continue
+        samples.setdefault((workload, variant), []).append(entry)
+        if entry.get('label'):
+            notes[variant] = entry['label']
+    context = results['context']
+    print_machine(context)
+    print(f'storage   {context["medium"]} ({context["directory"]}); image {int(context["size"]):,} MiB, every page of it present')
+    print(f'software  compiler {context["compiler"]}, C library {platform.libc_ver()[1]}, Google Benchmark {package("libbenchmark-dev")}, {context["peers"] or "no peers"}')
+    if notes:
+        print('          changed pages found by: ' + '; '.join(f'{variant}: {note}' for variant, note in notes.items()))
+    if context['left out']:
+        print(f'left out  {context["left out"]}')
+    print_measured(context, max(map(len, samples.values()), default=0))
+    tables = Report(samples, context)
+    for table in (tables.commits, tables.sustained, tables.detection, tables.opening, tables.beside):
+        table()
+    return tables.missed, damaged
