@@ -113,7 +113,8 @@ class Report:
                 stall = Figure(divide(self.values('max', workload, variant), self.values('median', workload, variant)), STALL if is_pool else None, True, 1)
                 figures = [Figure(rate, digits=0), ratio, *(Figure(self.values(c, workload, variant), digits=0) for c in ('median', 'p99', 'p999', 'max')), stall]
                 rows.append([label, *(f.text() if f else '-' for f in figures)])
-                rows.append(['', *(f'[{f.spread()}]' if f and f.spread() else '' for f in figures)])
+                if any(f.spread() for f in figures):
+                    rows.append(['', *(f'[{f.spread()}]' if f else '' for f in figures)])
                 if is_pool:
                     rows.append(['', *(f'{f.goal()} {f.verdict()}' if f else '' for f in figures)])
                     for what, figure in (('to the reused journal', ratio), ('longest commit to the median', stall)):
@@ -130,7 +131,7 @@ class Report:
         if rows:
             heading(number, text)
             print_rows(['', 'median', 'quartiles', 'target', ''],
-                       [[label, f'{f.text()} {unit}'.strip(), f'[{f.spread()}]', f.goal(), f.verdict()] for label, f, unit in rows])
+                       [[label, f'{f.text()} {unit}'.strip(), f'[{f.spread()}]' if f.spread() else '', f.goal(), f.verdict()] for label, f, unit in rows])
 
     def detection(self):
         def milliseconds(variant, target=None):
