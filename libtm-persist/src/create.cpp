@@ -33,7 +33,7 @@ NewFile::NewFile(tm_storage &storage, std::string path) : storage_(storage), pat
     int handle = storage.create_unnamed(&storage, path_.c_str());
     if (handle == -EOPNOTSUPP) {
         // A name that a crash may leave behind, and that nobody opens.
-        temporary_ = path_ + "-new";
+        temporary_ = temporary_name(path_);
         storage.remove(&storage, temporary_.c_str());
         handle = storage.open(&storage, temporary_.c_str(), TM_STORAGE_CREATE);
     }
@@ -54,7 +54,12 @@ void NewFile::publish()
     const int result = temporary_.empty() ? storage_.name(&storage_, file_.handle(), path_.c_str()) : storage_.rename(&storage_, temporary_.c_str(), path_.c_str());
     if (result < 0) throw call_failed(-result, path_, "create");
     temporary_.clear();
-    sync_directory(storage_, path_);
+    try {
+        sync_directory(storage_, path_);
+    } catch (const Failure &) {
+        storage_.remove(&storage_, path_.c_str()); // else a file is there whose name nothing makes durable any more
+        throw;
+    }
 }
 
 Header new_header(std::uint64_t image_size, const tm_pool_attr &attr)

@@ -49,6 +49,13 @@ Failure damaged(const std::string &path, int copy, const char *field, std::size_
     return {EBADMSG, path, name_of(copy) + ": " + field, copy * block_size + offset, found, expected, "Restore the pool from a backup"};
 }
 
+void write_in_place(const File &data, const ReadHeader &current)
+{
+    const auto block = sealed(current.header);
+    data.write(block.data(), block.size(), current.copy * block_size);
+    data.sync();
+}
+
 } // namespace
 
 template <class Record> std::array<char, block_size> sealed(const Record &record)
@@ -124,15 +131,14 @@ void write_header(const File &data, ReadHeader &current)
     ReadHeader next = current;
     ++next.header.number;
     next.copy = 1 - current.copy;
-    confirm_header(data, next);
+    write_in_place(data, next);
     current = next;
 }
 
-void confirm_header(const File &data, const ReadHeader &current)
+void settle_header(const File &data, ReadHeader &current)
 {
-    const auto block = sealed(current.header);
-    data.write(block.data(), block.size(), current.copy * block_size);
-    data.sync();
+    write_in_place(data, current);
+    write_header(data, current);
 }
 
 Owner owner_of(const File &journal, const Uuid &uuid)
@@ -146,11 +152,17 @@ Owner owner_of(const File &journal, const Uuid &uuid)
     return is_named || std::memcmp(header.magic, nothing, sizeof nothing) == 0 ? Owner::unfinished : Owner::another;
 }
 
+std::string temporary_name(const std::string &path) { return path + "-new"; }
+
 void demand_plain(const File &file)
 {
     const tm_storage_info info = file.info();
     if (!S_ISREG(info.mode))
         throw Failure{EMEDIUMTYPE, file.path(), "kind", 0, S_ISDIR(info.mode) ? "a directory" : "a special file", "a regular file", "A pool lies in a regular file"};
+    if (info.links == 2) { // a crash may have come between the two halves of giving it its name
+        const File other = File::open_if_there(file.storage(), temporary_name(file.path()), TM_STORAGE_READ);
+        if (other && other.info().inode == info.inode && other.info().device == info.device) return;
+    }
     if (info.links > 1)
         throw Failure{EMEDIUMTYPE, file.path(), "names", 0, std::to_string(info.links) + " names (hard links)", "one", "The journal goes by the name: remove the other names"};
 }

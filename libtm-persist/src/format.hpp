@@ -108,16 +108,18 @@ std::optional<Failure> header_fault(const std::array<char, block_size> &block, c
 /** Write the next header, to the other copy, and sync. Advances `number` and `copy`. */
 void write_header(const File &data, ReadHeader &current);
 /**
- * Write the header once more where it was read, and sync: it may have been read from a page cache that the disk knows nothing of, and write_header() overwrites
- * the one before.
+ * Make both copies say on the disk what was read. A sync that failed in an earlier life may have left the one that was read in the page cache alone, or a
+ * later one on the disk alone, where nobody sees it until a crash. So each is written once more and synced, the one that counts first.
  */
-void confirm_header(const File &data, const ReadHeader &current);
+void settle_header(const File &data, ReadHeader &current);
 
 /** Whose a journal is. `unfinished`: it was being made when a crash came, or is empty. */
 enum class Owner { ours, unfinished, another };
 Owner owner_of(const File &journal, const Uuid &uuid);
 
-/** That it is a regular file with one name, or none yet. Throws EMEDIUMTYPE. */
+/** What a pool is called while it is made, where files cannot be without a name. */
+std::string temporary_name(const std::string &path);
+/** That it is a regular file with one name, none yet, or its own and the temporary one. Throws EMEDIUMTYPE. */
 void demand_plain(const File &file);
 
 /** Whether a group's header is valid as such. */

@@ -10,25 +10,28 @@ namespace libtm::persist {
 
 std::uint64_t group_bytes(std::uint64_t bytes_of_frames) { return rounded_up(sizeof(GroupHeader) + bytes_of_frames, block_size); }
 
-Journal::Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size)
+Journal::Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use)
     : seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(groups_offset + rounded_up(size, block_size)), end_(usual_end_), last_(header.applied)
 {
     file_ = File::open_if_there(storage, path, TM_STORAGE_WRITE);
-    const bool is_new = !file_;
-    if (is_new) file_ = File::open(storage, path, TM_STORAGE_CREATE);
-    else demand_plain(file_);
-    const Owner owner = is_new ? Owner::unfinished : owner_of(file_, header.uuid);
-    if (owner == Owner::another)
-        throw Failure{EEXIST, path, "uuid", 16, "another file, or the journal of another pool", "nothing, or the journal of " + to_text(header.uuid),
-                      "Move it to the pool that it belongs to, or remove it if that is gone"};
+    if (file_) {
+        demand_plain(file_);
+        const Owner owner = owner_of(file_, header.uuid);
+        if (owner == Owner::another)
+            throw Failure{EEXIST, path, "uuid", 16, "another file, or the journal of another pool", "nothing, or the journal of " + to_text(header.uuid),
+                          "Move it to the pool that it belongs to, or remove it if that is gone"};
+        if (owner != Owner::ours || !is_in_use) {
+            // It was left behind by a crash, or a sync of it or of its name may have failed: a new file has no past.
+            file_.close();
+            storage.remove(&storage, path.c_str());
+        }
+    }
+    if (!file_) file_ = File::open(storage, path, TM_STORAGE_CREATE);
     const std::uint64_t there = file_.size();
-    // The header comes last, so that what has one was written as a whole.
-    const bool is_ours = owner == Owner::ours;
-    if (!is_ours) file_.write_zeros(0, end_);
-    else if (there < end_) file_.write_zeros(there, end_ - there);
+    if (there < end_) file_.write_zeros(there, end_ - there);
     if (there > end_) file_.truncate(end_);
     file_.sync();
-    // Also if all of this is there already: then perhaps in the page cache alone.
+    // The header comes last, so that what has one was written as a whole.
     JournalHeader first{};
     std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
     first.byte_order = byte_order_mark;

@@ -30,10 +30,10 @@ class Journal {
 public:
     Journal() = default;
     /**
-     * Open or make the journal `path` of a pool, for groups from `last` + 1 on. Its blocks are written, it and its name are durable. Throws EEXIST if the
-     * file belongs to another pool.
+     * The journal `path` of a pool whose data file contains all groups up to header.applied; a new one, unless the durable header says that it is in use. Its
+     * blocks are written, it and its name are durable. Throws EEXIST if there is a file that does not belong to the pool.
      */
-    Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size);
+    Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use);
 
     /** Where a group of so many bytes fits now; it is next in sequence. Nothing: groups must be let go first. */
     std::optional<Span> place(std::uint64_t bytes);

@@ -127,6 +127,7 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     }
     demand_plain(pool->data_);
     pool->data_.lock();
+    if (pool->data_.info().links == 2) pool->storage_.remove(&pool->storage_, temporary_name(pool->path_).c_str()); // a creation's, see demand_plain()
     pool->header_ = read_header(pool->data_);
     const Header &header = pool->header_.header;
     demand_layout(header, pool->path_, attr);
@@ -134,7 +135,7 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     if (there < image_offset + header.image_size)
         throw Failure{EBADMSG, pool->path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
     Region region = region_for(header, pool->path_, attr);
-    confirm_header(pool->data_, pool->header_);
+    settle_header(pool->data_, pool->header_);
     if (header.state == Header::open) pool->recover();
     pool->start(std::move(region), attr);
     return pool;
@@ -162,7 +163,11 @@ void Pool::recover()
             journal.read(chunk.data(), count, at);
             journal.write(chunk.data(), count, at);
         }
-    if (!groups.empty()) journal.sync();
+    if (!groups.empty()) {
+        // So may its size be, and that is made durable by changing it.
+        journal.truncate(journal.size() + block_size);
+        journal.sync();
+    }
 
     Applier applier(reader, data_, header.page_size);
     for (const Span &span : groups) {
@@ -187,7 +192,7 @@ void Pool::start(Region region, const tm_pool_attr &attr)
     ++next.header.generation;
     next.header.state = Header::open;
     image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
-    journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size));
+    journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size), header_.header.state == Header::open);
     next.header.tail = journal_.head();
     write_header(data_, next);
     header_ = next;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "script.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <mutex>
+#include <stdexcept>
+
+namespace libtm::testing {
+
+using persist::Failure;
+using persist::Pool;
+
+namespace {
+
+void store(char *memory, const std::vector<Edit> &edits)
+{
+    for (const Edit &edit : edits) std::memset(memory + edit.offset, edit.value, edit.count);
+}
+
+struct Sums {
+    std::mutex mutex;
+    std::uint64_t states = 0, in_recovery = 0, twice = 0, scenarios = 0, failures = 0;
+} sums;
+
+} // namespace
+
+bool is_long() { return std::getenv("TM_TEST_LONG") != nullptr; }
+
+Story::Story(Script script) : script_(std::move(script))
+{
+    std::string now(script_.size, '\0');
+    images_.push_back(now);
+    for (const Step &step : script_.steps) {
+        if (step.kind == Step::grow) now.resize(std::max(now.size(), step.size), '\0');
+        if (step.kind == Step::grow) sizes_.push_back(now.size());
+        if (step.kind != Step::commit) continue;
+        store(now.data(), step.edits);
+        images_.push_back(now);
+    }
+}
+
+tm_pool_attr Story::attr_for(tm_storage *files) const
+{
+    tm_pool_attr attr{};
+    attr.journal = script_.journal;
+    attr.storage = files;
+    attr.flags |= TM_POOL_NO_THREAD;
+    return attr;
+}
+
+void Story::play(tm_storage *files, crash::Marks &marks) const
+{
+    const tm_pool_attr attr = attr_for(files);
+    std::unique_ptr<Pool> pool = Pool::create(pool_path, script_.size, attr);
+    marks("created");
+    std::uint64_t number = 0, grown = 0;
+    for (const Step &step : script_.steps) {
+        switch (step.kind) {
+        case Step::commit:
+            store(pool->data(), step.edits);
+            marks("begins", ++number);
+            pool->commit();
+            marks("returned", number);
+            break;
+        case Step::scribble: store(pool->data(), step.edits); break;
+        case Step::checkpoint: pool->checkpoint(); break;
+        case Step::trim: pool->trim(); break;
+        case Step::grow:
+            marks("grows", ++grown);
+            pool->grow(step.size);
+            marks("grown", grown);
+            break;
+        case Step::close:
+            pool->close();
+            pool.reset();
+            pool = Pool::open(pool_path, attr);
+            break;
+        case Step::abandon: // as a kill of the process: what the system has of the files stays
+            pool.reset();
+            pool = Pool::open(pool_path, attr);
+            break;
+        }
+    }
+    pool->close();
+}
+
+void Story::play_until_failure(tm_storage *failing, crash::Marks &marks) const
+{
+    try {
+        play(failing, marks);
+    } catch (const Failure &) {
+    } catch (const std::bad_alloc &) {
+    }
+}
+
+std::string Story::check(tm_storage *files, const crash::Moment &moment) const
+{
+    std::unique_ptr<Pool> pool;
+    try {
+        pool = Pool::open(pool_path, attr_for(files));
+    } catch (const Failure &failure) {
+        if (failure.code == ENOENT && !moment.reached("created", 0)) return {};
+        return "the pool does not open: " + failure.message();
+    }
+    const std::uint64_t least = moment.last("returned"), most = moment.last("begins");
+    const std::string_view memory(pool->data(), pool->size());
+    bool is_known = false;
+    for (std::uint64_t i = least; i <= most && !is_known; ++i) {
+        const std::string &image = images_[i];
+        // What a pool has beyond the image was added by a growth, or rounds a page up.
+        is_known = memory.size() >= image.size() && memory.starts_with(image) && memory.find_first_not_of('\0', image.size()) == memory.npos;
+    }
+    if (!is_known) {
+        for (std::size_t i = 0; i < images_.size(); ++i)
+            if (memory.starts_with(images_[i])) return "the image is that of commit " + std::to_string(i) + ", not of " + std::to_string(least) + " to " + std::to_string(most);
+        return "the image is that of no commit";
+    }
+    if (const std::uint64_t grown = moment.last("grown"); grown && memory.size() < sizes_[grown - 1]) return "a growth is lost";
+    try {
+        pool->data()[0] ^= 0x55;
+        const std::string expected(pool->data(), pool->size());
+        pool->commit();
+        pool.reset();
+        pool = Pool::open(pool_path, attr_for(files));
+        if (std::string_view(pool->data(), pool->size()) != expected) return "a commit after the recovery is lost";
+        pool->close();
+    } catch (const Failure &failure) {
+        return "the recovered pool does not work: " + failure.message();
+    }
+    return {};
+}
+
+void Story::recover(tm_storage *files) const
+{
+    try {
+        Pool::open(pool_path, attr_for(files));
+    } catch (const Failure &) { // check() says so
+    }
+}
+
+void explore(const std::string &name, const crash::Run &run, const Story &story, crash::Options options)
+{
+    options.name = name;
+    options.recover = [&](tm_storage *files) { story.recover(files); };
+    if (!options.most_recovery_states) options.most_recovery_states = is_long() ? 1000000 : 15000;
+    if (is_long()) {
+        options.bounds = {65536, 2048, 16384};
+        options.recovery_bounds = {4096, 256, 512};
+    }
+    const crash::Report report = crash::explore(run, [&](tm_storage *files, const crash::Moment &moment) { return story.check(files, moment); }, options);
+    for (const crash::Failure &failure : report.failures) ADD_FAILURE() << name << ": " << failure.what << "\nstate " << failure.state << "\n" << failure.trace;
+    if (std::getenv("TM_TEST_VERBOSE")) std::printf("%s", report.text().c_str());
+    const std::lock_guard lock(sums.mutex);
+    sums.states += report.opened;
+    sums.in_recovery += report.in_recovery;
+    sums.twice += report.in_second_recovery;
+    ++sums.scenarios;
+    sums.failures += report.failures.size();
+}
+
+void report_sums()
+{
+    std::printf("explored: %llu crash states of pools (%llu in recovery, %llu in the recovery of a recovery), %llu violations\n", static_cast<unsigned long long>(sums.states),
+                static_cast<unsigned long long>(sums.in_recovery), static_cast<unsigned long long>(sums.twice), static_cast<unsigned long long>(sums.failures));
+}
+
+} // namespace libtm::testing

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/** P1, P2, P5 to P9: every state that a crash may leave of a pool opens with the image of a commit that returned, or of the one in progress. */
+#include "script.hpp"
+
+#include <gtest/gtest.h>
+#include <tm/config.h>
+#include <tm/faults.hpp>
+
+using namespace libtm::testing;
+namespace crash = libtm::crash;
+
+namespace {
+
+constexpr std::size_t page = 4096;
+
+void explore_whole(const std::string &name, const Story &story, crash::Options options = {})
+{
+    explore(name, [&](tm_storage *files, crash::Marks &marks) { story.play(files, marks); }, story, options);
+}
+
+Step commit(std::vector<Edit> edits) { return {Step::commit, std::move(edits)}; }
+
+/** Commits that touch two pages in turn, by lines and as a whole. */
+std::vector<Step> commits(int count)
+{
+    std::vector<Step> steps;
+    for (int i = 1; i <= count; ++i) {
+        const auto value = static_cast<unsigned char>(i);
+        if (i % 3 == 0) steps.push_back(commit({{0, 2 * page, value}}));
+        else steps.push_back(commit({{static_cast<std::size_t>(i % 2) * page + 64 * static_cast<std::size_t>(i % 5), 8, value}, {page - 32, 64, value}}));
+    }
+    return steps;
+}
+
+} // namespace
+
+TEST(CrashStates, P6_of_a_creation)
+{
+    explore_whole("creation", Story({page, 8 * 4096, {}}));
+}
+
+TEST(CrashStates, of_a_creation_where_files_cannot_be_without_a_name)
+{
+    const Story story({page, 8 * 4096, {commit({{0, 8, 1}})}});
+    crash::Options options;
+    options.model.rename = crash::Rename::both_names;
+    explore("creation under another name", [&](tm_storage *files, crash::Marks &marks) {
+        marks.disk().without_unnamed_files();
+        story.play(files, marks);
+    }, story, options);
+}
+
+TEST(CrashStates, P1_P2_of_commits)
+{
+    explore_whole("commits", Story({2 * page, 8 * 4096, commits(5)}));
+}
+
+TEST(CrashStates, P9_of_commits_in_a_journal_that_is_used_again_and_again)
+{
+    explore_whole("small journal", Story({2 * page, 4 * 4096, commits(12)}));
+}
+
+TEST(CrashStates, of_checkpoints_between_commits)
+{
+    std::vector<Step> steps;
+    for (Step &step : commits(5)) {
+        steps.push_back(std::move(step));
+        steps.push_back({Step::checkpoint});
+    }
+    explore_whole("checkpoints", Story({2 * page, 8 * 4096, steps}));
+}
+
+TEST(CrashStates, of_commits_that_are_bigger_than_the_journal)
+{
+    explore_whole("big commits", Story({8 * page, 4 * 4096, {commit({{0, 8, 1}}), commit({{0, 8 * page, 2}}), commit({{100, 8, 3}}), commit({{0, 8 * page, 4}}), {Step::abandon}, commit({{200, 8, 5}})}}));
+}
+
+TEST(CrashStates, of_growth)
+{
+    explore_whole("growth", Story({page, 8 * 4096, {commit({{0, 64, 1}}), {Step::grow, {}, 3 * page}, commit({{2 * page, 64, 2}}), {Step::grow, {}, 4 * page}, {Step::close}, commit({{3 * page, 1, 3}, {0, 1, 3}})}}));
+}
+
+TEST(CrashStates, of_closing_and_opening)
+{
+    explore_whole("close and open", Story({page, 8 * 4096, {commit({{0, 64, 1}}), {Step::close}, commit({{0, 64, 2}}), {Step::close}, {Step::close}, commit({{8, 64, 3}})}}));
+}
+
+TEST(CrashStates, of_a_page_that_is_changed_back_to_what_the_file_has)
+{
+    explore_whole("there and back", Story({page, 8 * 4096, {commit({{0, 64, 1}}), {Step::checkpoint}, commit({{0, 64, 2}}), commit({{0, 64, 1}}), commit({{64, 64, 4}})}}));
+}
+
+TEST(CrashStates, P7_what_is_stored_and_not_committed_is_never_there)
+{
+    explore_whole("scribbles", Story({page, 8 * 4096, {commit({{0, 64, 1}}), {Step::scribble, {{64, 64, 9}}}, {Step::checkpoint}, {Step::abandon}, commit({{128, 64, 2}}),
+                                                 {Step::scribble, {{0, 64, 9}}}, {Step::trim}, {Step::close}, commit({{192, 64, 3}})}}));
+}
+
+TEST(CrashStates, of_a_process_that_was_killed_before_the_power_was_cut)
+{
+    explore_whole("kill, then crash", Story({2 * page, 8 * 4096, {commit({{0, 64, 1}}), {Step::abandon}, commit({{64, 64, 2}}), commit({{page, page, 3}}), {Step::abandon}, {Step::abandon}, commit({{0, 64, 4}})}}));
+}
+
+/** The process dies, or meets an error for good, at each of its calls in turn; then another opens the pool, and commits; then the power is cut. */
+TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
+{
+    const Story first({2 * page, 4 * 4096, {commit({{0, 64, 1}}), {Step::checkpoint}, commit({{page, page, 2}}), commit({{64, 64, 3}}), {Step::grow, {}, 3 * page}, commit({{0, 2 * page, 4}})}});
+    std::uint64_t calls = 0;
+    {
+        crash::Disk disk;
+        crash::Marks marks(disk);
+        crash::Faults count(disk.storage());
+        first.play(count.storage(), marks);
+        calls = count.calls();
+    }
+    crash::Options options;
+    options.recoveries = is_long() ? 2 : 1;
+    options.bounds = {64, 8, 16};
+    options.recovery_bounds = {16, 4, 8};
+    options.most_states = is_long() ? 0 : 400;
+    for (const crash::Disk::AfterFailure seen : {crash::Disk::AfterFailure::see_new, crash::Disk::AfterFailure::see_old})
+        for (const auto kind : {crash::Fault::error, crash::Fault::done_then_error})
+            for (std::uint64_t at = 0; at < calls; ++at)
+                explore("failure at call " + std::to_string(at), [&](tm_storage *files, crash::Marks &marks) {
+                    marks.disk().after_failure(seen);
+                    crash::Faults faults(files, at, {kind, EIO, kind == crash::Fault::error});
+                    first.play_until_failure(faults.storage(), marks);
+                    first.recover(files);
+                }, first, options);
+}
+
+int main(int argc, char **argv)
+{
+    ::testing::InitGoogleTest(&argc, argv);
+    tm_config_set("detection", "compare"); // what is on the disk does not depend on it
+    const int result = RUN_ALL_TESTS();
+    report_sums();
+    return result;
+}
