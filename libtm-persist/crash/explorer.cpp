@@ -123,8 +123,9 @@ bool Explorer::open(const Hash &hash, const std::vector<Mark> &marks)
     const Hash key = with_marks(hash, marks.size());
     if (options_.parts > 1 && recovery == 0 && fold(key.a, 0x8bb84b93962eacc9) % options_.parts != options_.part) return true;
     const bool enough = options_.most_recovery_states && report_.in_recovery >= options_.most_recovery_states;
-    const bool deeper = recovery < options_.recoveries && fold(key.b | 7, 0x4b33a62ed433d4a3) % std::max<std::uint64_t>(1, options_.recover_one_in) == 0 && !enough;
-    const Seen::Answer answer = seen_.insert(key, deeper ? std::min(7u, options_.recoveries - recovery) : 0);
+    const std::uint64_t one_in = std::max<std::uint64_t>(1, recovery ? options_.again_one_in : options_.recover_one_in);
+    const bool deeper = recovery < depth_ && !enough && fold(key.b | 7, 0x4b33a62ed433d4a3) % one_in == 0;
+    const Seen::Answer answer = seen_.insert(key, deeper ? std::min(7u, depth_ - recovery) : 0);
     if (answer == Seen::known) return true;
     if (answer == Seen::is_new) {
         ++report_.opened;
@@ -135,6 +136,7 @@ bool Explorer::open(const Hash &hash, const std::vector<Mark> &marks)
     Recording recorded;
     std::string wrong = check(crashes_.back().point.build(crashes_.back().choice), marks, deeper, recorded);
     if (!wrong.empty()) {
+        if (!failed_.emplace(key.a, key.b).second) return true; // in the round before
         failed(std::move(wrong), marks);
         return report_.failures.size() < std::max(1u, options_.most_failures);
     }
@@ -173,11 +175,13 @@ bool Explorer::visit(const std::vector<Mark> &marks)
     const Bounds &bounds = crashes_.size() > 1 ? options_.recovery_bounds : options_.bounds;
     const double legal = here.point.count();
     const bool all = here.point.complete() && legal <= static_cast<double>(bounds.exhaustive);
-    ++report_.points;
-    report_.exhausted += all;
-    report_.legal += legal;
+    if (crashes_.size() - 1 == depth_) { // new in this round
+        ++report_.points;
+        report_.exhausted += all;
+        report_.legal += legal;
+    }
     const auto one = [&](const Choice &choice) {
-        ++report_.visited;
+        report_.visited += crashes_.size() - 1 == depth_;
         here.choice = choice;
         return open(here.point.hash(choice), marks);
     };
@@ -188,8 +192,12 @@ Report Explorer::run(const Recording &recording)
 {
     report_.name = options_.name;
     report_.events = recording.events.size();
-    if (options_.replay.empty()) explore(recording, nullptr);
-    else replay(recording, options_.replay);
+    if (!options_.replay.empty()) {
+        replay(recording, options_.replay);
+        return std::move(report_);
+    }
+    // First no recovery is interrupted, then one, then two in a row: the failure that is told is one that needs the fewest crashes.
+    for (depth_ = 0; depth_ <= options_.recoveries && explore(recording, nullptr); ++depth_) {}
     return std::move(report_);
 }
 

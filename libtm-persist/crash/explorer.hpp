@@ -41,8 +41,10 @@ private:
 
     const Check &check_;
     const Options &options_;
+    unsigned depth_ = 0; // so many recoveries are interrupted in this round
     Report report_;
     Seen seen_;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> failed_; // by their hash, too
     std::deque<Crash> crashes_;        // the last one is that of the innermost recovery; references stay valid
     std::deque<Recording> recordings_; // of a replay
 };

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
@@ -59,9 +60,13 @@ std::string Files::text() const
     for (const auto &[path, number] : data->names) {
         std::uint64_t a = 0xcbf29ce484222325, b = 0x84222325cbf29ce4;
         const std::vector<std::byte> bytes = read(path);
-        for (const std::byte byte : bytes) {
-            a = (a ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-            b = (b ^ static_cast<unsigned char>(byte)) * 0x5851f42d4c957f2d + (b >> 31);
+        for (std::size_t i = 0; i < bytes.size(); i += 8) {
+            std::uint64_t word = 0;
+            std::memcpy(&word, bytes.data() + i, std::min<std::size_t>(8, bytes.size() - i));
+            a = (a ^ word) * 0x100000001b3;
+            b = (b ^ word) * 0x5851f42d4c957f2d;
+            a ^= a >> 29;
+            b ^= b >> 31;
         }
         char line[128];
         std::snprintf(line, sizeof line, " %zu bytes %016" PRIx64 "%016" PRIx64, bytes.size(), a, b);

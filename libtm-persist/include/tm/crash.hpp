@@ -188,6 +188,8 @@ struct Options {
     Recover recover = {};
     /** Interrupt the recovery of one state in so many, chosen by their hash. */
     std::uint64_t recover_one_in = 1;
+    /** The same for states after a crash in a recovery. */
+    std::uint64_t again_one_in = 8;
     std::uint64_t most_states = 0;          ///< stop when so many have been opened. 0: never
     std::uint64_t most_recovery_states = 0; ///< the same for crashes of recoveries: open no more of these
     unsigned most_failures = 1;             ///< stop after so many
@@ -213,7 +215,7 @@ struct Report {
     std::uint64_t points = 0;      ///< crash points with states of their own, those in recoveries included, as in all below
     std::uint64_t exhausted = 0;   ///< of these, points whose states were all visited
     double legal = 0;              ///< states of all points, with repetitions
-    std::uint64_t visited = 0;     ///< of these, so many were looked at
+    std::uint64_t visited = 0;     ///< of these, so many were looked at; those met again count again
     std::uint64_t opened = 0;      ///< and so many differ from each other, and were opened
     std::uint64_t in_recovery = 0; ///< of the opened ones, so many after a crash in a recovery
     std::uint64_t in_second_recovery = 0; ///< and in the recovery of a recovery, or deeper
