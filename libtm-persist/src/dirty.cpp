@@ -22,7 +22,8 @@ constexpr Choice choices[] = { // the fastest first
 /** Stores to one page of the image, and looks whether that is noticed. */
 class SelfTest {
 public:
-    SelfTest(DirtyPages &pages, char *base, std::size_t probe) : pages_(pages), probe_(probe), size_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))), page_(base + probe * size_) {}
+    SelfTest(DirtyPages &pages, char *base, std::size_t probe)
+        : pages_(pages), probe_(probe), size_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))), page_(base + probe * size_) {}
 
     /** What is wrong, or nullptr. The page is clean afterwards. */
     const char *run()

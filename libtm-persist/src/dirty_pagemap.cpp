@@ -25,7 +25,8 @@ public:
     int scan(PageRun pages, std::vector<PageRun> &changed) override
     {
         using namespace kernel;
-        constexpr PageQuery copies = {0, page_file, page_file, page_present | page_swapped, page_wp_allowed}; // no category returned: runs do not break at one
+        // What is returned is the same for all, so that a run does not break where its pages differ in other ways.
+        constexpr PageQuery copies = {0, page_file, page_file, page_present | page_swapped, page_wp_allowed};
         if (const int code = pagemap_.usable()) return code;
         try {
             return pagemap_.scan(pages, copies, [&](PageRun run, std::uint64_t) { append(changed, run); });

@@ -32,7 +32,8 @@ int Pagemap::open() { return file_.take(::open("/proc/self/pagemap", O_RDONLY | 
 
 int Pagemap::usable() const { return getpid() == owner_ ? 0 : EPERM; }
 
-long Pagemap::call(PageRun pages, const PageQuery &query, kernel::PageRegion *regions, std::size_t count, std::size_t max_pages, std::uint64_t &walk_end)
+long Pagemap::call(PageRun pages, const PageQuery &query, kernel::PageRegion *regions, std::size_t count, std::size_t max_pages,
+                   std::uint64_t &walk_end)
 {
     kernel::PagemapScan scan{};
     scan.size = sizeof scan;
