@@ -67,6 +67,7 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
     GroupReader reader(journal, header_);
     Chain chain(reader, header_.applied, header_.tail);
     const auto follow = [&] {
+        reader.forget();
         while (journal) {
             const std::optional<Span> span = chain.next();
             if (!span) break;

@@ -90,11 +90,11 @@ private:
     char *twin(std::size_t page) const { return twins_region_.base() + page * page_size_; }
     void look_at(std::size_t page, const File &data, std::uint64_t applied, Capture &capture);
 
+    std::unique_ptr<DirtyPages> dirty_; ///< outlives the mapping: giving up a watch of mapped pages takes long
     Region region_, twins_region_, states_;
     std::uint32_t page_size_ = 0;
     std::size_t pages_ = 0;
     std::size_t copied_ = 0;
-    std::unique_ptr<DirtyPages> dirty_;
     std::vector<PageRun> pending_; ///< changed pages that a scan has reported and no commit has taken
     bool all_pending_ = false;
     std::vector<std::size_t> twins_; ///< pages that have one

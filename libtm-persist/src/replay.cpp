@@ -20,15 +20,21 @@ GroupReader::GroupReader(const File &journal, const Header &header)
 {
 }
 
-const char *GroupReader::window(std::uint64_t offset, std::size_t size)
+const char *GroupReader::look(std::uint64_t offset, std::size_t size)
 {
     if (offset < loaded_offset_ || offset + size > loaded_offset_ + loaded_) {
         loaded_ = 0;
         loaded_ = journal_->read_some(buffer_.get(), window_size, offset);
         loaded_offset_ = offset;
-        if (loaded_ < size) throw Failure{EBADMSG, journal_->path(), "size", offset, std::to_string(offset + loaded_) + " bytes", "more", "Somebody has cut off the journal"};
+        if (loaded_ < size) return nullptr;
     }
     return buffer_.get() + (offset - loaded_offset_);
+}
+
+const char *GroupReader::window(std::uint64_t offset, std::size_t size)
+{
+    if (const char *const bytes = look(offset, size)) return bytes;
+    throw Failure{EBADMSG, journal_->path(), "size", offset, std::to_string(offset + loaded_) + " bytes", "more", "Somebody has cut off the journal"};
 }
 
 Failure GroupReader::nonsense(const GroupHeader &group, std::uint64_t at, const char *field, std::uint64_t found) const
@@ -39,9 +45,10 @@ Failure GroupReader::nonsense(const GroupHeader &group, std::uint64_t at, const 
 
 std::optional<GroupHeader> GroupReader::header_at(std::uint64_t offset, std::uint64_t sequence)
 {
-    GroupHeader group{};
-    loaded_ = 0; // a journal in use changes
-    if (journal_->read_some(&group, sizeof group, offset) < sizeof group) return std::nullopt;
+    GroupHeader group;
+    const char *const bytes = look(offset, sizeof group);
+    if (!bytes) return std::nullopt;
+    std::memcpy(&group, bytes, sizeof group);
     if (!is_valid(group, seed_) || group.sequence != sequence || group.generation != header_.generation || group.offset != offset) return std::nullopt;
     return group;
 }
@@ -51,12 +58,9 @@ bool GroupReader::body_is_valid(const GroupHeader &group)
     std::uint32_t sum = 0;
     for (std::uint64_t at = group.offset + sizeof group, end = group.offset + group.bytes; at < end;) {
         const std::size_t step = std::min<std::uint64_t>(window_size, end - at);
-        if (loaded_offset_ > at || at + step > loaded_offset_ + loaded_) {
-            loaded_ = journal_->read_some(buffer_.get(), window_size, at);
-            loaded_offset_ = at;
-            if (loaded_ < step) return false;
-        }
-        sum = checksum(sum, buffer_.get() + (at - loaded_offset_), step);
+        const char *const bytes = look(at, step);
+        if (!bytes) return false;
+        sum = checksum(sum, bytes, step);
         at += step;
     }
     if (sum != group.body) return false;

@@ -36,11 +36,16 @@ public:
     /** Call `use(frame, bytes)` for each frame; the bytes stay for the time of the call. */
     template <class Use> void each_frame(const GroupHeader &group, Use &&use);
 
+    /** What was read of the journal may have changed since. */
+    void forget() { loaded_ = 0; }
+
     std::uint64_t generation() const { return header_.generation; }
     const File &journal() const { return *journal_; }
 
 private:
-    /** `size` bytes of the journal at `offset`, valid until the next call. */
+    /** `size` bytes of the journal at `offset`, valid until the next call; nullptr if it is shorter. */
+    const char *look(std::uint64_t offset, std::size_t size);
+    /** The same; it has so many. */
     const char *window(std::uint64_t offset, std::size_t size);
     Failure nonsense(const GroupHeader &group, std::uint64_t at, const char *field, std::uint64_t found) const;
 
