@@ -54,6 +54,7 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
     File journal;
     if (header_.state == Header::open) {
         journal = File::open_if_there(storage, journal_path, TM_STORAGE_READ);
+        if (journal) demand_plain(journal);
         if (!journal || owner_of(journal, header_.uuid) != Owner::ours) {
             if (read_header(data_).header.number != header_.number) return std::nullopt; // it was closed just now
             throw Failure{EBADMSG, journal_path, "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header_.uuid),

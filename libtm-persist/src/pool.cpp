@@ -145,10 +145,10 @@ void Pool::recover()
 {
     Header &header = header_.header;
     const File journal = File::open_if_there(storage_, journal_path(path_), TM_STORAGE_WRITE);
+    if (journal) demand_plain(journal);
     if (!journal || owner_of(journal, header.uuid) != Owner::ours)
         throw Failure{EBADMSG, journal_path(path_), "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header.uuid),
                       "The pool was not closed, so it needs its journal: put it beside the pool"};
-    demand_plain(journal);
     GroupReader reader(journal, header);
     Chain chain(reader, header.applied, header.tail);
     std::vector<Span> groups;
