@@ -50,12 +50,15 @@ void Copy::take(GroupReader &reader, const Span &span)
 
 std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_path)
 {
-    header_ = read_header(data_).header;
+    const ReadHeader read = read_header(data_);
+    header_ = read.header;
     File journal;
-    if (header_.state == Header::open) {
+    if (header_.state == Header::open || read.is_alone) {
         journal = File::open_if_there(storage, journal_path, TM_STORAGE_READ);
         if (journal) demand_plain(journal);
-        if (!journal || owner_of(journal, header_.uuid) != Owner::ours) {
+        const bool is_ours = journal && owner_of(journal, header_.uuid) == Owner::ours;
+        if (!is_ours && header_.state == Header::closed) journal.close();
+        else if (!is_ours) {
             if (read_header(data_).header.number != header_.number) return std::nullopt; // it was closed just now
             throw Failure{EBADMSG, journal_path, "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header_.uuid),
                           "The pool was not closed, so it needs its journal: put it beside the pool"};

@@ -116,10 +116,11 @@ ReadHeader read_header(const File &data)
         const auto block = block_at(data, copy * block_size);
         faults[copy] = header_fault(block, data.path(), copy);
         const Header header = record_of<Header>(block);
-        if (!faults[copy] && (!best || header.number > best->header.number)) best = ReadHeader{header, copy};
+        if (!faults[copy] && (!best || header.number > best->header.number)) best = ReadHeader{header, copy, false};
     }
     if (best) {
         // The other one is the one before, or was torn while it was written; it cannot say that this file is of another kind.
+        best->is_alone = faults[0] || faults[1];
         return *best;
     }
     // A file that is no pool says so in both; one of another kind in either.
@@ -132,6 +133,7 @@ void write_header(const File &data, ReadHeader &current)
     ++next.header.number;
     next.copy = 1 - current.copy;
     write_in_place(data, next);
+    next.is_alone = false;
     current = next;
 }
 

@@ -101,6 +101,7 @@ extern template std::array<char, block_size> sealed(const JournalHeader &);
 struct ReadHeader {
     Header header;
     int copy;
+    bool is_alone = false; ///< the other copy is not valid: torn, never written, or damaged. Then it may have been the newer one
 };
 ReadHeader read_header(const File &data);
 /** Why one copy is not valid, or nothing: its checksum and its fields. */

@@ -137,6 +137,7 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     Region region = region_for(header, pool->path_, attr);
     settle_header(pool->data_, pool->header_);
     if (header.state == Header::open) pool->recover();
+    else if (pool->header_.is_alone) pool->demand_no_newer_journal();
     pool->start(std::move(region), attr);
     return pool;
 }
@@ -183,6 +184,17 @@ void Pool::recover()
     header.applied = chain.last();
     header.tail = chain.end();
     write_header(data_, header_);
+}
+
+/** The header says that the pool is closed, but a newer one may be damaged that said it was not: then there are groups of its generation. */
+void Pool::demand_no_newer_journal() const
+{
+    const File journal = File::open_if_there(storage_, journal_path(path_), TM_STORAGE_READ);
+    if (!journal) return;
+    demand_plain(journal);
+    if (owner_of(journal, header_.header.uuid) != Owner::ours) return;
+    GroupReader reader(journal, header_.header);
+    Chain(reader, header_.header.applied, header_.header.tail).demand_complete();
 }
 
 /** From a data file that contains all that is committed to an open pool. */

@@ -52,6 +52,7 @@ private:
     static std::unique_ptr<Pool> open_copy(const std::string &path, const tm_pool_attr &attr);
     void start(Region region, const tm_pool_attr &attr);
     void recover();
+    void demand_no_newer_journal() const;
 
     Directory *directory() const { return reinterpret_cast<Directory *>(image_.base()); }
     void demand_usable() const;

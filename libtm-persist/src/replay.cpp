@@ -53,6 +53,14 @@ std::optional<GroupHeader> GroupReader::header_at(std::uint64_t offset, std::uin
     return group;
 }
 
+std::optional<GroupHeader> GroupReader::any_header(const char *bytes, std::uint64_t offset) const
+{
+    GroupHeader group;
+    std::memcpy(&group, bytes, sizeof group);
+    if (!is_valid(group, seed_) || group.offset != offset) return std::nullopt;
+    return group;
+}
+
 bool GroupReader::body_is_valid(const GroupHeader &group)
 {
     std::uint32_t sum = 0;
@@ -88,12 +96,15 @@ void Chain::demand_complete()
     for (std::uint64_t at = groups_offset; at < size; at += chunk.size()) {
         const std::size_t count = journal.read_some(chunk.data(), chunk.size(), at);
         for (std::size_t i = 0; i + sizeof(GroupHeader) <= count; i += block_size) {
-            GroupHeader group;
-            std::memcpy(&group, chunk.data() + i, sizeof group);
-            if (group.generation != reader_.generation() || group.durable <= last_ || group.sequence <= last_) continue;
-            if (!reader_.header_at(at + i, group.sequence)) continue;
+            const std::optional<GroupHeader> group = reader_.any_header(chunk.data() + i, at + i);
+            if (!group || group->generation < reader_.generation()) continue;
+            if (group->generation > reader_.generation())
+                throw Failure{EBADMSG, journal.path(), "group " + std::to_string(group->sequence) + ": generation", at + i, std::to_string(group->generation),
+                              "at most " + std::to_string(reader_.generation()) + ", that of the header",
+                              "The newer copy of the header is damaged, or the data file was replaced by an older one: restore the pool from a backup"};
+            if (group->durable <= last_ || group->sequence <= last_) continue;
             throw Failure{EBADMSG, journal.path(), "group " + std::to_string(last_ + 1), end_, "no valid group",
-                          "one, since group " + std::to_string(group.sequence) + " says that " + std::to_string(group.durable) + " were durable",
+                          "one, since group " + std::to_string(group->sequence) + " says that " + std::to_string(group->durable) + " were durable",
                           "The journal is damaged: restore the pool from a backup"};
         }
     }

@@ -31,6 +31,8 @@ public:
 
     /** The header of the valid group at `offset` with that sequence, or nothing. Reads only the header. */
     std::optional<GroupHeader> header_at(std::uint64_t offset, std::uint64_t sequence);
+    /** The header of a group of this pool, whichever it is, whose bytes these are; they lie at `offset`. */
+    std::optional<GroupHeader> any_header(const char *bytes, std::uint64_t offset) const;
     /** Whether the body has its checksum. Throws EBADMSG if it has, and its frames are nonsense all the same. */
     bool body_is_valid(const GroupHeader &group);
     /** Call `use(frame, bytes)` for each frame; the bytes stay for the time of the call. */
@@ -66,7 +68,10 @@ public:
     std::optional<Span> next();
     std::uint64_t last() const { return last_; }
     std::uint64_t end() const { return end_; }
-    /** That no group behind the end of the chain says that more of it was durable: EBADMSG, since no crash can have done that. */
+    /**
+     * That no group in the journal says that there was more: none that is later and says that more of the chain was durable, none of a later
+     * generation than the header. EBADMSG, since no crash can have done that: a header is durable before the first group of its generation.
+     */
     void demand_complete();
 
 private:
