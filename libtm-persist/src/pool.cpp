@@ -135,9 +135,12 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     if (there < image_offset + header.image_size)
         throw Failure{EBADMSG, pool->path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
     Region region = region_for(header, pool->path_, attr);
-    settle_header(pool->data_, pool->header_);
+    // What is refused is left as it is: the header is settled when the journal has been read.
     if (header.state == Header::open) pool->recover();
-    else if (pool->header_.is_alone) pool->demand_no_newer_journal();
+    else {
+        if (pool->header_.is_alone) pool->demand_no_newer_journal();
+        settle_header(pool->data_, pool->header_);
+    }
     pool->start(std::move(region), attr);
     return pool;
 }
@@ -155,6 +158,7 @@ void Pool::recover()
     std::vector<Span> groups;
     while (const std::optional<Span> span = chain.next()) groups.push_back(*span);
     chain.demand_complete();
+    settle_header(data_, header_);
 
     // What was read may be in the page cache alone.
     std::vector<char> chunk(1 << 20);
@@ -304,9 +308,7 @@ void Pool::commit()
             return;
         }
     }
-    const std::uint64_t there = data_.size();
-    if (there < image_offset + image_size_)
-        poison({ESTALE, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + image_size_), {}});
+    demand_whole();
     const Capture changed = capture();
     if (!changed.changes.empty()) append(changed);
     {
@@ -320,6 +322,14 @@ void Pool::commit()
         if (wants_checkpoint()) work_to_do_.notify_one();
     }
     if (keep_ && image_.private_bytes() > keep_) trim_now();
+}
+
+/** That nobody has cut off the data file. For the holder of the commit mutex. */
+void Pool::demand_whole()
+{
+    const std::uint64_t there = data_.size();
+    if (there < image_offset + image_size_)
+        poison({ESTALE, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + image_size_), {}});
 }
 
 Capture Pool::capture()
@@ -505,12 +515,22 @@ void Pool::grow(std::uint64_t size)
     if (wanted <= now) return;
     if (wanted > image_.reserve())
         throw Failure{ENOBUFS, path_, "reserve", 0, std::to_string(image_.reserve()) + " bytes of address space", std::to_string(wanted), "Open the pool with a larger tm_pool_attr.reserve"};
+    {
+        const std::lock_guard lock(mutex_);
+        demand_unpoisoned(); // perhaps since we came
+    }
+    demand_whole();
+    std::uint64_t end; // in the file; behind the image if an earlier call has failed for want of memory
+    {
+        const std::lock_guard header_lock(header_mutex_);
+        end = image_offset + header_.header.image_size;
+    }
     try {
-        data_.truncate(image_offset + now); // what an attempt before, or somebody else, has left behind
-        data_.reserve(image_offset + now, wanted - now);
+        if (data_.size() > end) data_.truncate(end); // what somebody has put there must not become memory
+        if (image_offset + wanted > end) data_.reserve(end, image_offset + wanted - end);
     } catch (const Failure &) {
         try {
-            data_.truncate(image_offset + now);
+            data_.truncate(end);
         } catch (const Failure &) { // a file that is longer than it says does no harm
         }
         throw;
@@ -518,7 +538,7 @@ void Pool::grow(std::uint64_t size)
     try {
         data_.sync(); // the space, before the header that promises it
         const std::lock_guard header_lock(header_mutex_);
-        header_.header.image_size = wanted;
+        header_.header.image_size = std::max(header_.header.image_size, wanted);
         write_header(data_, header_);
     } catch (const Failure &failure) {
         poison(failure);

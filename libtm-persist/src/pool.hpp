@@ -58,6 +58,7 @@ private:
     void demand_usable() const;
     void demand_writable();
     void demand_unpoisoned() const;
+    void demand_whole();
     [[noreturn]] void poison(const Failure &failure);
     Capture capture();
     Span place(std::uint64_t bytes);
