@@ -565,7 +565,8 @@ void Pool::close()
     apply_all();
     const std::lock_guard header_lock(header_mutex_);
     header_.header.state = Header::closed;
-    write_header(data_, header_);
+    // Both copies: from now on either of them may be lost.
+    for (int copy = 0; copy < 2; ++copy) write_header(data_, header_);
     journal_.file().close();
     // It comes back after a crash, perhaps; nobody minds.
     storage_.remove(&storage_, journal_path(path_).c_str());
