@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <mutex>
+#include <pthread.h>
 #include <string>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -151,6 +152,17 @@ struct Locked {
 std::mutex locked_mutex;
 std::vector<Locked> locked;
 
+/** In the child of a fork: the locks are its parent's. Held over a fork, so that the child can use it. */
+void follow_forks()
+{
+    static const int registered = ::pthread_atfork([] { locked_mutex.lock(); }, [] { locked_mutex.unlock(); },
+                                                   [] {
+                                                       locked.clear();
+                                                       locked_mutex.unlock();
+                                                   });
+    static_cast<void>(registered); // no memory: then a child may take itself for the holder
+}
+
 /** Take the lock of byte 1, which only tells others who we are: it is the process's, and lost whenever it closes any handle of the file. */
 bool sign(int file)
 {
@@ -171,6 +183,7 @@ int lock_file(tm_storage *, int file, std::int64_t *holder)
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     lock.l_len = 1;
+    follow_forks();
     const std::lock_guard guard(locked_mutex);
     if (::fcntl(file, F_OFD_SETLK, &lock) == 0) {
         locked.push_back({file, status.st_dev, status.st_ino});
@@ -197,10 +210,17 @@ int close_file(tm_storage *, int file)
     return result;
 }
 
-int map_file(tm_storage *, int file, void *address, size_t size, std::uint64_t offset)
+int map_file(tm_storage *self, int file, void *address, size_t size, std::uint64_t offset)
 {
-    void *const at = ::mmap(address, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, static_cast<off_t>(offset));
-    return at == MAP_FAILED ? -errno : 0;
+    // A mapping holds on to what it was made from, and a forked child inherits it: made from the file that has the lock, it would keep the lock
+    // when we are gone. So it is made from the same file opened once more.
+    char link[32];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    const int again = above_standard(::open(link, O_RDONLY | O_CLOEXEC));
+    void *const at = ::mmap(address, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, again < 0 ? file : again, static_cast<off_t>(offset));
+    const int result = at == MAP_FAILED ? -errno : 0;
+    if (again >= 0) close_file(self, again);
+    return result;
 }
 
 const char *weakness_of(tm_storage *, int file)
