@@ -107,7 +107,7 @@ Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &
     demand_plain(data);
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
         try {
-            if (const std::optional<Header> copied = Copy(data, target, progress).run(storage, path + "-journal")) return *copied;
+            if (const std::optional<Header> copied = Copy(data, target, progress).run(storage, journal_path(path))) return *copied;
         } catch (const Failure &failure) {
             // While somebody writes, what looks damaged may have been changed under the reader; then it looks different soon.
             if (failure.code != EAGAIN && (failure.code != EBADMSG || attempt + 1 >= 5)) throw;

@@ -104,8 +104,23 @@ std::unique_ptr<Pool> Pool::create(const std::string &path, std::uint64_t size, 
     NewFile file(storage, path);
     file.get().reserve(0, image_offset + header.image_size);
     write_first_header(file.get(), header);
+    if (attr.flags & (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY)) {
+        file.publish();
+        return open_copy(path, attr);
+    }
+    file.get().lock(); // before it can be found, so that nobody opens it before us
     file.publish();
-    return open(path, attr);
+    std::unique_ptr<Pool> pool(new Pool(path, attr));
+    try {
+        pool->data_ = file.take();
+        pool->open_data(attr);
+    } catch (...) {
+        // Then nothing was created. It is ours as long as we have the lock, and its journal is that of nobody else.
+        if (pool->journal_.file()) storage.remove(&storage, journal_path(path).c_str());
+        storage.remove(&storage, path.c_str());
+        throw;
+    }
+    return pool;
 }
 
 void backup(const std::string &from, const std::string &to, const tm_pool_attr &attr, const Progress &progress)

@@ -18,6 +18,8 @@ public:
     NewFile(const NewFile &) = delete;
     NewFile &operator=(const NewFile &) = delete;
     const File &get() const { return file_; }
+    /** The file, for its user. */
+    File take() { return std::move(file_); }
     /** Make it durable, name it, make the name durable. */
     void publish();
 

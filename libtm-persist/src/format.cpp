@@ -154,6 +154,8 @@ Owner owner_of(const File &journal, const Uuid &uuid)
     return is_named || std::memcmp(header.magic, nothing, sizeof nothing) == 0 ? Owner::unfinished : Owner::another;
 }
 
+std::string journal_path(const std::string &path) { return path + "-journal"; }
+
 std::string temporary_name(const std::string &path) { return path + "-new"; }
 
 void demand_plain(const File &file)

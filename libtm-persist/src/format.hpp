@@ -118,6 +118,8 @@ void settle_header(const File &data, ReadHeader &current);
 enum class Owner { ours, unfinished, another };
 Owner owner_of(const File &journal, const Uuid &uuid);
 
+/** Where the journal of the pool `path` is. */
+std::string journal_path(const std::string &path);
 /** What a pool is called while it is made, where files cannot be without a name. */
 std::string temporary_name(const std::string &path);
 /** That it is a regular file with one name, none yet, or its own and the temporary one. Throws EMEDIUMTYPE. */

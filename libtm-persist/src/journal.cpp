@@ -26,7 +26,19 @@ Journal::Journal(tm_storage &storage, const std::string &path, const Header &hea
             storage.remove(&storage, path.c_str());
         }
     }
-    if (!file_) file_ = File::open(storage, path, TM_STORAGE_CREATE);
+    const bool is_new = !file_;
+    if (is_new) file_ = File::open(storage, path, TM_STORAGE_CREATE);
+    try {
+        make_whole(header.uuid);
+        sync_directory(storage, path);
+    } catch (...) {
+        if (is_new) storage.remove(&storage, path.c_str()); // a part of one would take space from those who have none
+        throw;
+    }
+}
+
+void Journal::make_whole(const Uuid &uuid)
+{
     const std::uint64_t there = file_.size();
     if (there < end_) file_.write_zeros(there, end_ - there);
     if (there > end_) file_.truncate(end_);
@@ -36,11 +48,10 @@ Journal::Journal(tm_storage &storage, const std::string &path, const Header &hea
     std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
     first.byte_order = byte_order_mark;
     first.format = format_version;
-    first.uuid = header.uuid;
+    first.uuid = uuid;
     const auto block = sealed(first);
     file_.write(block.data(), block.size(), 0);
     file_.sync();
-    sync_directory(storage, path);
 }
 
 std::optional<Span> Journal::place(std::uint64_t bytes)

@@ -61,6 +61,9 @@ public:
     std::uint64_t head() const { return head_; }
 
 private:
+    /** As long as it is to be, all of it written; then the header. */
+    void make_whole(const Uuid &uuid);
+
     File file_;
     std::uint32_t seed_ = 0;
     std::uint64_t generation_ = 0;

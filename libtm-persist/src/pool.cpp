@@ -78,8 +78,6 @@ std::string absolute(std::string path, const tm_pool_attr &attr)
     return attr.storage ? path : std::filesystem::absolute(path).string();
 }
 
-std::string journal_path(const std::string &path) { return path + "-journal"; }
-
 void demand_layout(const Header &header, const std::string &path, const tm_pool_attr &attr)
 {
     if (!attr.layout) return;
@@ -127,22 +125,28 @@ std::unique_ptr<Pool> Pool::open(const std::string &path, const tm_pool_attr &at
     }
     demand_plain(pool->data_);
     pool->data_.lock();
-    if (pool->data_.info().links == 2) pool->storage_.remove(&pool->storage_, temporary_name(pool->path_).c_str()); // a creation's, see demand_plain()
-    pool->header_ = read_header(pool->data_);
-    const Header &header = pool->header_.header;
-    demand_layout(header, pool->path_, attr);
-    const std::uint64_t there = pool->data_.size();
-    if (there < image_offset + header.image_size)
-        throw Failure{EBADMSG, pool->path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
-    Region region = region_for(header, pool->path_, attr);
-    // What is refused is left as it is: the header is settled when the journal has been read.
-    if (header.state == Header::open) pool->recover();
-    else {
-        if (pool->header_.is_alone) pool->demand_no_newer_journal();
-        settle_header(pool->data_, pool->header_);
-    }
-    pool->start(std::move(region), attr);
+    pool->open_data(attr);
     return pool;
+}
+
+/** From a locked file to an open pool. */
+void Pool::open_data(const tm_pool_attr &attr)
+{
+    if (data_.info().links == 2) storage_.remove(&storage_, temporary_name(path_).c_str()); // a creation's, see demand_plain()
+    header_ = read_header(data_);
+    const Header &header = header_.header;
+    demand_layout(header, path_, attr);
+    const std::uint64_t there = data_.size();
+    if (there < image_offset + header.image_size)
+        throw Failure{EBADMSG, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
+    Region region = region_for(header, path_, attr);
+    // What is refused is left as it is: the header is settled when the journal has been read.
+    if (header.state == Header::open) recover();
+    else {
+        if (header_.is_alone) demand_no_newer_journal();
+        settle_header(data_, header_);
+    }
+    start(std::move(region), attr);
 }
 
 void Pool::recover()

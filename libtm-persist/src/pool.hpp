@@ -50,6 +50,7 @@ public:
 private:
     Pool(std::string path, const tm_pool_attr &attr);
     static std::unique_ptr<Pool> open_copy(const std::string &path, const tm_pool_attr &attr);
+    void open_data(const tm_pool_attr &attr);
     void start(Region region, const tm_pool_attr &attr);
     void recover();
     void demand_no_newer_journal() const;
