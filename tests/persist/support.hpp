@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -43,7 +44,8 @@ inline int in_child(const std::function<void()> &body)
     if (child == 0) {
         try {
             body();
-        } catch (...) {
+        } catch (const std::exception &error) {
+            std::fprintf(stderr, "in the child: %s\n", error.what());
             ::_exit(99);
         }
         ::_exit(0);
