@@ -98,12 +98,20 @@ std::optional<Failure> header_fault(const std::array<char, block_size> &block, c
         return unsupported(path, copy, "page size", offsetof(Header, page_size), std::to_string(header.page_size), std::to_string(page), "Open the pool on a machine of the kind that made it");
     if (header.image_size == 0 || header.image_size % page || header.image_size > most_image)
         return damaged(path, copy, "image size", offsetof(Header, image_size), std::to_string(header.image_size), "a multiple of " + std::to_string(page));
-    if (header.base % page || header.base > most_image * 2) return damaged(path, copy, "base", offsetof(Header, base), to_hex(header.base), "the address of a page");
+    if (header.base == 0 || header.base % page || header.base > most_image * 2) return damaged(path, copy, "base", offsetof(Header, base), to_hex(header.base), "the address of a page");
     if (header.reserve < header.image_size || header.reserve % page || header.reserve > most_image)
         return damaged(path, copy, "reserve", offsetof(Header, reserve), std::to_string(header.reserve), "at least the image size");
     if (header.state != Header::closed && header.state != Header::open)
         return damaged(path, copy, "state", offsetof(Header, state), std::to_string(header.state), "1 or 2");
-    if (header.tail < groups_offset || header.tail % block_size) return damaged(path, copy, "tail", offsetof(Header, tail), std::to_string(header.tail), "a multiple of 4096");
+    if (header.tail < groups_offset || header.tail % block_size || header.tail > most_journal)
+        return damaged(path, copy, "tail", offsetof(Header, tail), std::to_string(header.tail), "a multiple of 4096");
+    const auto demand_small = [&](const char *field, std::size_t offset, std::uint64_t number) -> std::optional<Failure> {
+        if (number < most_number) return std::nullopt;
+        return damaged(path, copy, field, offset, std::to_string(number), "a number below 2^62");
+    };
+    if (auto fault = demand_small("number", offsetof(Header, number), header.number)) return fault;
+    if (auto fault = demand_small("generation", offsetof(Header, generation), header.generation)) return fault;
+    if (auto fault = demand_small("applied", offsetof(Header, applied), header.applied)) return fault;
     if (std::memchr(header.layout, 0, sizeof header.layout) == nullptr) return damaged(path, copy, "layout", offsetof(Header, layout), "no end", "a string");
     return std::nullopt;
 }

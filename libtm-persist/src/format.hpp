@@ -24,6 +24,8 @@ inline constexpr std::uint64_t groups_offset = 4096;   ///< of the first group i
 inline constexpr std::uint32_t format_version = 1;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint64_t most_image = 1ull << 46; ///< bytes: half of what a process can address
+inline constexpr std::uint64_t most_journal = 1ull << 48; ///< bytes: a group of all of the image and more, and no sum of two overflows
+inline constexpr std::uint64_t most_number = 1ull << 62;  ///< of headers, generations and groups: none is reached by counting, and Image::State has no more bits
 
 /** The data file's header; two copies, the valid one with the greater `number` counts. */
 struct Header {
