@@ -3,6 +3,7 @@
 
 #include "checksum.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <sys/stat.h>
@@ -113,6 +114,10 @@ std::optional<Failure> header_fault(const std::array<char, block_size> &block, c
     if (auto fault = demand_small("generation", offsetof(Header, generation), header.generation)) return fault;
     if (auto fault = demand_small("applied", offsetof(Header, applied), header.applied)) return fault;
     if (std::memchr(header.layout, 0, sizeof header.layout) == nullptr) return damaged(path, copy, "layout", offsetof(Header, layout), "no end", "a string");
+    // What a later format puts there must not be lost when the header is written again.
+    const auto rest = block.begin() + sizeof header, other = std::find_if(rest, block.begin() + checksum_offset, [](char byte) { return byte != 0; });
+    if (other != block.begin() + checksum_offset)
+        return damaged(path, copy, "rest", static_cast<std::size_t>(other - block.begin()), to_hex(static_cast<unsigned char>(*other)), "zeros");
     return std::nullopt;
 }
 
