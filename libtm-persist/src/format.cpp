@@ -189,7 +189,7 @@ std::uint32_t checksum_of(const GroupHeader &group, std::uint32_t seed) { return
 bool is_valid(const GroupHeader &group, std::uint32_t seed)
 {
     return std::memcmp(group.magic, GroupHeader::expected_magic, sizeof group.magic) == 0 && group.checksum == checksum_of(group, seed) && group.zero == 0 &&
-           group.bytes >= block_size && group.bytes % block_size == 0;
+           group.bytes >= block_size && group.bytes % block_size == 0 && group.bytes <= most_journal;
 }
 
 std::string to_text(const Uuid &uuid)
