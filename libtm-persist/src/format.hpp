@@ -42,7 +42,7 @@ struct Header {
     std::uint64_t reserve;    ///< bytes of address space from `base` on
     std::uint64_t image_size; ///< bytes, a multiple of page_size
     std::uint64_t number;     ///< of this header: 1, 2, ...
-    std::uint64_t generation; ///< grows whenever the pool is opened to be written; groups are bound to it
+    std::uint64_t generation; ///< grows by a random step whenever the pool is opened to be written; groups are bound to it
     std::uint64_t applied;    ///< the last group that the data file contains
     std::uint64_t tail;       ///< where in the journal the next one is, unless at groups_offset
     std::uint32_t state;      ///< closed: the journal is not needed

@@ -24,8 +24,8 @@
  * 2. No byte of a group is destroyed before a durable header says that it is applied: (g), and the same at the end of recovery.
  * 3. The data file with the groups behind header.applied, in their order, is the last committed state; at every moment, and whatever part of a
  *    checkpoint has reached the disk, since every frame holds absolute bytes.
- * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open: no group of another file or of
- *    another life is ever taken for one.
+ * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open by a random step: no group of another
+ *    file or of another life, past or to come, is ever taken for one.
  * 5. After any failed write or sync of either file the pool is poisoned: nothing more is written, and only the next open tells what counts.
  *
  *     no file --create--> closed --open--> open --close--> closed
@@ -43,6 +43,7 @@
 #include <cstring>
 #include <filesystem>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <tm/tm.hpp>
 #include <unistd.h>
 
@@ -76,6 +77,17 @@ std::uint64_t journal_size(const tm_pool_attr &attr, std::uint64_t image_size)
 std::string absolute(std::string path, const tm_pool_attr &attr)
 {
     return attr.storage ? path : std::filesystem::absolute(path).string();
+}
+
+/**
+ * Not just the next one: beside a data file that was restored from a copy may lie a journal of generations that the copy has yet to come to, whose groups
+ * would then fit behind those of another history.
+ */
+std::uint64_t later_generation(std::uint64_t now)
+{
+    std::uint32_t step = 0;
+    if (::getrandom(&step, sizeof step, 0) != static_cast<ssize_t>(sizeof step)) throw call_failed(errno, {}, "getrandom");
+    return now + 1 + step / 2;
 }
 
 void demand_layout(const Header &header, const std::string &path, const tm_pool_attr &attr)
@@ -209,7 +221,7 @@ void Pool::demand_no_newer_journal() const
 void Pool::start(Region region, const tm_pool_attr &attr)
 {
     ReadHeader next = header_;
-    ++next.header.generation;
+    next.header.generation = later_generation(next.header.generation);
     next.header.state = Header::open;
     image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
     journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size), header_.header.state == Header::open);

@@ -167,7 +167,7 @@ typedef struct tm_pool_stats {
     uint64_t base;             /**< recorded address of the image */
     uint64_t reserve;          /**< bytes of address space */
     uint64_t size;             /**< bytes of memory, as tm_pool_size() */
-    uint64_t generation;       /**< times it was opened to be written */
+    uint64_t generation;       /**< grows each time it is opened to be written */
     uint64_t sequence;         /**< groups committed since its creation */
     uint64_t applied;          /**< of these, in the data file */
     uint64_t journal_size;     /**< bytes */
