@@ -39,13 +39,18 @@ tm_pool_attr checked(const tm_pool_attr *attr, const char *path)
     return all;
 }
 
-/** Run `body`, which makes a pool. */
-template <class Body> tm_pool *opened(Body &&body)
+/** Run `body`, which makes the pool `path`; whatever fails names it, also where only memory is concerned. */
+template <class Body> tm_pool *opened(const char *path, Body &&body)
 {
     tm_pool *result = nullptr;
     guarded([&] {
         std::unique_ptr<tm_pool> pool(new tm_pool);
-        pool->pool = body();
+        try {
+            pool->pool = body();
+        } catch (Failure &failure) {
+            if (failure.file.empty() && path) failure.file = path;
+            throw;
+        }
         result = pool.release();
     });
     return result;
@@ -63,7 +68,7 @@ template <class Body> int with(tm_pool *pool, Body &&body)
 
 extern "C" tm_pool *tm_pool_create(const char *path, size_t size, const tm_pool_attr *attr)
 {
-    return opened([&] {
+    return opened(path, [&] {
         const tm_pool_attr all = checked(attr, path);
         demand(size > 0 && size <= libtm::persist::most_image / 8, "size", "1 to 2^43 bytes");
         return Pool::create(path, size, all);
@@ -72,7 +77,7 @@ extern "C" tm_pool *tm_pool_create(const char *path, size_t size, const tm_pool_
 
 extern "C" tm_pool *tm_pool_open(const char *path, const tm_pool_attr *attr)
 {
-    return opened([&] { return Pool::open(path, checked(attr, path)); });
+    return opened(path, [&] { return Pool::open(path, checked(attr, path)); });
 }
 
 extern "C" int tm_pool_close(tm_pool *pool)

@@ -51,7 +51,7 @@ Region Region::at(std::uint64_t base, std::uint64_t size)
     void *const there = ::mmap(wanted, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (base ? MAP_FIXED_NOREPLACE : 0), -1, 0);
     if (there == MAP_FAILED) {
         if (base && errno == EEXIST) return region;
-        throw Failure{ENOMEM, {}, "address space", 0, {}, {}, {}};
+        throw Failure{ENOMEM, {}, "address space", 0, strerrordesc_np(errno), std::to_string(size) + " bytes" + (base ? " at " + to_hex(base) : ""), "Raise the limit on memory (ulimit -v), or reserve less"};
     }
     region.base_ = static_cast<char *>(there);
     region.size_ = size;
