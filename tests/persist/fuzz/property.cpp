@@ -126,6 +126,14 @@ void demand_image(tm_pool *pool, const std::vector<char> &image, const char *whe
     wrong(std::string("other bytes ") + when + ", the first at " + std::to_string(at));
 }
 
+/** What the files in the storage mean, by the oracle. */
+void demand_files(const std::vector<char> &image, const char *when)
+{
+    const Verdict verdict = judge(storage().files());
+    demand(verdict.code == 0, std::string("files that are refused ") + when + ": " + verdict.why);
+    demand(verdict.image == image, std::string("files with other bytes ") + when);
+}
+
 /** Nothing if it is refused, as expected. */
 Pool open(const Found &found, const Verdict &verdict, unsigned flags, Totals *totals = nullptr)
 {
@@ -147,7 +155,9 @@ Pool open(const Found &found, const Verdict &verdict, unsigned flags, Totals *to
     demand_explained(error.file, error.field, error.message);
     const bool no_address = verdict.copy >= 0 && !is_mappable(verdict) && (error.code == EADDRINUSE || error.code == ENOMEM);
     if (!no_address) demand_code(error.code, expected, "open", error.message, verdict);
-    demand(storage().unchanged(found), "a refused open changes the files");
+    // What is wrong with the files is found before they are written to; a name or an address that is taken, perhaps not.
+    if (verdict.code) demand(storage().unchanged(found), "a refused open changes the files");
+    else demand_files(verdict.image, "after an open that failed");
     if (totals) ++(no_address ? totals->unmappable : totals->refused);
     return pool;
 }
@@ -164,14 +174,6 @@ void store(tm_pool *pool, std::vector<char> &image, std::uint64_t random)
     }
 }
 
-/** What the files in the storage mean, by the oracle. */
-void demand_files(const std::vector<char> &image, const char *when)
-{
-    const Verdict verdict = judge(storage().files());
-    demand(verdict.code == 0, std::string("files that are refused ") + when + ": " + verdict.why);
-    demand(verdict.image == image, std::string("files with other bytes ") + when);
-}
-
 void try_writer(const Found &found, const Verdict &verdict, std::uint64_t variety, Totals &totals)
 {
     storage().load(found);
@@ -182,11 +184,11 @@ void try_writer(const Found &found, const Verdict &verdict, std::uint64_t variet
     totals.replayed += !verdict.groups.empty();
     tm_pool_stats stats{};
     demand(tm_pool_stat(pool.get(), &stats) == 0 && stats.sequence == verdict.last && stats.recovered == verdict.groups.size(), "figures that are not the oracle's");
+    if (verdict.near_end) return; // the next header would not count: nobody has written 2^62 of them
     demand_files(verdict.image, "after the open");
     for (const char *name : {"x", "fuzz"})
         if (!tm_pool_root(pool.get(), name) && tm_pool_error()->code) demand(*tm_pool_error()->message, "an error without words");
 
-    if (verdict.near_end) return; // the next header would not count: nobody has written 2^62 of them
     std::vector<char> image = verdict.image;
     store(pool.get(), image, variety);
     if (tm_pool_commit(pool.get()) != 0) wrong(std::string("a commit fails: ") + tm_pool_error()->message);
