@@ -555,6 +555,7 @@ void Pool::grow(std::uint64_t size)
         data_.sync(); // the space, before the header that promises it
         const std::lock_guard header_lock(header_mutex_);
         header_.header.image_size = std::max(header_.header.image_size, wanted);
+        header_.header.reserve = std::max(header_.header.reserve, wanted); // this open may have asked for more than the recorded one
         write_header(data_, header_);
     } catch (const Failure &failure) {
         poison(failure);

@@ -41,3 +41,21 @@ TEST(Pool, a_clean_close_leaves_one_file_that_holds_everything)
     EXPECT_EQ(pool.data()[9999], 'x');
     EXPECT_EQ(pool.stat().recovered, 0u);
 }
+
+TEST(Pool, one_that_grew_beyond_its_recorded_reserve_opens_again)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    libtm::pool::attr attr{};
+    attr.reserve = 1 << 20;
+    libtm::pool{path, 10000, attr}.close();
+    attr.reserve = 16 << 20;
+    {
+        libtm::pool pool{path, attr};
+        pool.grow(8 << 20);
+        pool.data()[(8 << 20) - 1] = 'x';
+        pool.commit();
+    }
+    libtm::pool pool{path};
+    EXPECT_EQ(pool.data()[(8 << 20) - 1], 'x');
+}
