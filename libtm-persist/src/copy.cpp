@@ -15,7 +15,7 @@ constexpr int most_attempts = 100;
 /** One attempt. */
 class Copy {
 public:
-    Copy(const File &data, CopyTarget &target, const Progress &progress) : data_(data), target_(target), progress_(progress) {}
+    Copy(const File &data, CopyTarget &target, const Progress &progress, Part part) : data_(data), target_(target), progress_(progress), part_(part) {}
 
     /** Nothing if the writer was faster. */
     std::optional<Header> run(tm_storage &storage, const std::string &journal_path);
@@ -26,8 +26,9 @@ private:
     const File &data_;
     CopyTarget &target_;
     const Progress &progress_;
+    Part part_;
     Header header_{};
-    std::uint64_t done_ = 0; ///< bytes of the image that were read
+    std::uint64_t done_ = 0; ///< up to where the image was read
 
     struct Early {
         std::uint64_t offset;
@@ -41,7 +42,11 @@ void Copy::take(GroupReader &reader, const Span &span)
     const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
     if (!group) throw Failure{EAGAIN, {}, {}, 0, {}, {}, {}};
     std::vector<Early> frames;
-    reader.each_frame(*group, [&](const Frame &frame, const char *bytes) { frames.push_back({frame.offset, {bytes, bytes + frame.bytes}}); });
+    reader.each_frame(*group, [&](const Frame &frame, const char *bytes) {
+        const std::uint64_t begin = std::max(frame.offset, part_.offset);
+        const std::uint64_t end = std::min(frame.offset + frame.bytes, part_.offset + part_.size);
+        if (begin < end) frames.push_back({begin, {bytes + (begin - frame.offset), bytes + (end - frame.offset)}});
+    });
     for (Early &frame : frames) {
         if (frame.offset < done_) target_.write(frame.offset, frame.bytes.data(), frame.bytes.size());
         else early_.push_back(std::move(frame));
@@ -68,6 +73,9 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
     if (there < image_offset + header_.image_size)
         throw Failure{EBADMSG, data_.path(), "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header_.image_size), "The file has been cut off: restore it from a backup"};
     target_.begin(header_);
+    part_.offset = std::min(part_.offset, header_.image_size);
+    part_.size = std::min(part_.size, header_.image_size - part_.offset);
+    const std::uint64_t part_end = part_.offset + part_.size;
     GroupReader reader(journal, header_);
     Chain chain(reader, header_.applied, header_.tail);
     const auto follow = [&] {
@@ -79,8 +87,9 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
         }
     };
     std::vector<char> chunk(chunk_size);
-    for (done_ = 0; done_ < header_.image_size;) {
-        const std::size_t count = std::min<std::uint64_t>(chunk.size(), header_.image_size - done_);
+    for (done_ = part_.offset; done_ < part_end;) {
+        // No chunk ends within a page, so that no frame lies in two.
+        const std::size_t count = std::min(chunk.size() - done_ % chunk.size(), part_end - done_);
         data_.read(chunk.data(), count, image_offset + done_);
         target_.write(done_, chunk.data(), count);
         done_ += count;
@@ -89,7 +98,7 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
         for (auto frame = waiting; frame != early_.end(); ++frame) target_.write(frame->offset, frame->bytes.data(), frame->bytes.size());
         early_.erase(waiting, early_.end());
         follow();
-        if (progress_ && !progress_(done_, header_.image_size)) throw Failure{ECANCELED, data_.path(), "copy", 0, {}, {}, {}};
+        if (progress_ && !progress_(done_ - part_.offset, part_.size)) throw Failure{ECANCELED, data_.path(), "copy", 0, {}, {}, {}};
     }
     follow();
     const Header now = read_header(data_).header;
@@ -101,13 +110,13 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
 
 } // namespace
 
-Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &target, const Progress &progress)
+Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &target, const Progress &progress, Part part)
 {
     const File data = File::open(storage, path, TM_STORAGE_READ);
     demand_plain(data);
     for (int attempt = 0; attempt < most_attempts; ++attempt) {
         try {
-            if (const std::optional<Header> copied = Copy(data, target, progress).run(storage, journal_path(path))) return *copied;
+            if (const std::optional<Header> copied = Copy(data, target, progress, part).run(storage, journal_path(path))) return *copied;
         } catch (const Failure &failure) {
             // While somebody writes, what looks damaged may have been changed under the reader; then it looks different soon.
             if (failure.code != EAGAIN && (failure.code != EBADMSG || attempt + 1 >= 5)) throw;

@@ -28,7 +28,13 @@ public:
 /** Bytes done and to do; false ends the copy. */
 using Progress = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
+/** Bytes of the image; what of them is beyond its end is left out. */
+struct Part {
+    std::uint64_t offset = 0;
+    std::uint64_t size = most_image;
+};
+
 /** What was copied: its header, in which `applied` is the last group that the copy contains. Throws Failure; ECANCELED if `progress` said so. */
-Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &target, const Progress &progress);
+Header copy_committed(tm_storage &storage, const std::string &path, CopyTarget &target, const Progress &progress, Part part = {});
 
 } // namespace libtm::persist

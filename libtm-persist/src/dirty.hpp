@@ -43,6 +43,9 @@ public:
     virtual int scan(PageRun pages, std::vector<PageRun> &changed) = 0;
 };
 
+/** The back-ends, the fastest first. */
+inline constexpr const char *dirty_pages_names[] = {"written", "copied", "pagemap", "kpageflags", "compare"};
+
 /**
  * The first back-end that works here, tried on page `probe` of the mapping (which nobody uses yet, and which is clean afterwards): it must report the
  * page when it was stored to and, if it forgets, not again. `wanted` names one, then no other is tried; nullptr or "auto": the fastest
