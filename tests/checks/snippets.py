@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""snippets.py BUILD-DIR CC CXX INCLUDE-DIR FILE...: each ```c and ```cpp block of the documents compiles.
+"""snippets.py BUILD-DIR CC CXX INCLUDE-DIR[:DIR] FILE...: each ```c and ```cpp block of the documents compiles.
 
 A block that includes a header or defines main() stands for itself, or else is tried at file scope and then as the body of a function,
 after the usual headers. A block is left out if its fence says so: ```c ignore. Extra compiler flags: environment variable SNIPPET_FLAGS."""
@@ -11,9 +11,10 @@ import sys
 
 PRELUDE = {
     'c': '#include <errno.h>\n#include <pthread.h>\n#include <stdbool.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
-         '#include <unistd.h>\n#include <tm/tm.h>\n',
+         '#include <unistd.h>\n#include <tm/tm.h>\n#include <tm/persist.h>\n',
     'cpp': '#include <cstdio>\n#include <cstdlib>\n#include <cstring>\n#include <string>\n#include <thread>\n#include <vector>\n'
-           '#include <tm/tm.hpp>\n#include <tm/var.hpp>\n',
+           '#include <tm/tm.hpp>\n#include <tm/var.hpp>\n'
+           '#include <tm/persist.hpp>\n',
 }
 FENCE = re.compile(r'^```(cpp|c)\b[ \t]*(\w*)[ \t]*\n(.*?)^```', re.M | re.S)
 
@@ -22,7 +23,7 @@ def compiles(compiler, language, source, path, include):
     with open(path, 'w', encoding='utf-8') as file:
         file.write(source)
     standard = '-std=gnu11' if language == 'c' else '-std=c++20'
-    command = [*compiler.split(), standard, '-O1', '-Wall', '-Wextra', '-Wno-unused', '-Werror', f'-I{include}',
+    command = [*compiler.split(), standard, '-O1', '-Wall', '-Wextra', '-Wno-unused', '-Werror', *(f'-I{directory}' for directory in include.split(':')),
                *os.environ.get('SNIPPET_FLAGS', '').split(), '-c', path, '-o', os.devnull]
     run = subprocess.run(command, capture_output=True, text=True)
     return run.returncode == 0, run.stderr
