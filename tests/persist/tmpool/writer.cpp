@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/**
+ * writer FILE COMMITS: a program that has a pool open. Makes so many commits, 0: until it is killed; says "ready" on standard output after the last, or
+ * the 100th; then waits for the end of standard input, and closes the pool. Nothing reaches the data file before that.
+ *
+ * Commit i writes i as text at byte 0 and at byte 9000 of the memory.
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <tm/persist.hpp>
+#include <unistd.h>
+
+int main(int count, char **arguments)
+{
+    if (count != 3) return 2;
+    const long commits = std::atol(arguments[2]);
+    try {
+        libtm::pool::attr attr{};
+        attr.flags = commits ? TM_POOL_NO_THREAD : 0;
+        libtm::pool pool{arguments[1], attr};
+        for (long i = 1; commits == 0 || i <= commits; ++i) {
+            std::sprintf(pool.data(), "commit %ld", i);
+            std::sprintf(pool.data() + 9000, "commit %ld", i);
+            if (i == 1) pool.set_root("first", pool.data());
+            pool.commit();
+            if (i == (commits ? commits : 100)) {
+                std::puts("ready");
+                std::fflush(stdout);
+            }
+        }
+        char byte;
+        while (::read(STDIN_FILENO, &byte, 1) > 0) {}
+        pool.close();
+    } catch (const libtm::pool_error &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}
