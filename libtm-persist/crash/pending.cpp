@@ -38,6 +38,8 @@ bool Pending::settles(const Event &event) const
 void Pending::grow(PendingFile &file, std::uint32_t index, std::uint64_t size, std::uint64_t step)
 {
     if (size <= file.live_size) return;
+    constexpr std::uint64_t most_steps = 64; // each costs as much as a state
+    if (step) step *= (size - file.live_size) / step / most_steps + 1;
     if (step)
         for (std::uint64_t at = file.live_size / step * step + step; at < size; at += step) file.operations.push_back({Operation::grow, index, 0, at});
     file.operations.push_back({Operation::grow, index, 0, size});

@@ -162,7 +162,7 @@ struct Model {
     Rename rename = Rename::atomic;
     /** Changes of names in one directory happen in their order (as with a journaling file system), instead of in any order that keeps the one of each name. */
     bool names_in_order = false;
-    /** A write that makes a file longer may make it so in steps that end at multiples of this, bytes; 0: at once. */
+    /** A write that makes a file longer may make it so in steps that end at multiples of this, bytes, or of a multiple of it if it were more than 64; 0: at once. */
     std::uint64_t size_step = 4096;
 };
 
@@ -263,11 +263,11 @@ public:
     explicit Durable(const Files &before = {});
     ~Durable();
     void operator()(const Event &event);
-    /** Bytes of the file written by `path` that a crash may lose. */
+    /** Bytes of the file in sectors that a crash may leave in more than one way. `path`, here and below: the last file that has had this name. */
     std::uint64_t pending(const std::string &path) const;
-    /** The durable bytes of the file; of sectors with pending writes what they held before. */
+    /** As many bytes of the file as there are after any crash; in sectors that are pending the oldest. */
     std::vector<std::byte> bytes(const std::string &path) const;
-    /** Whether the durable part of the file, without sectors with pending writes, has these bytes somewhere. Their count must not be 0. */
+    /** Whether these bytes, at least one, are somewhere in the file after any crash. Takes time in proportion to the file. */
     bool holds(const std::string &path, std::span<const std::byte> bytes) const;
 
 private:
