@@ -52,7 +52,7 @@ void Names::carry_out(const Change &change, Naming &names)
 {
     for (const Step &step : change.steps)
         if (step.add) names[step.path] = step.file;
-        else if (const auto found = names.find(step.path); found != names.end() && found->second == step.file) names.erase(found);
+        else names.erase(step.path);
 }
 
 bool Names::settles(const Event &event) const

@@ -138,6 +138,7 @@ TEST_F(CrashDisk, a_mapping_in_a_crash_state_shows_that_state)
         std::string text;
         for (unsigned i = 0; i < 4; ++i) text += static_cast<const char *>(address)[512 * i] ? 'b' : '0';
         seen.insert(text);
+        write_file(t, y, "the next state must not see this", 32, 5000);
         munmap(address, 8192);
         return std::string(same ? "" : "the memory differs from the file");
     });
