@@ -117,14 +117,19 @@ void Explorer::failed(std::string what, const std::vector<Mark> &marks)
     crashes_.back().choice = found;
 }
 
+bool Explorer::enough() const
+{
+    // Each round has its share.
+    return options_.most_recovery_states && depth_ && report_.in_recovery >= options_.most_recovery_states * depth_ / options_.recoveries;
+}
+
 bool Explorer::open(const Hash &hash, const std::vector<Mark> &marks)
 {
     const auto recovery = static_cast<unsigned>(crashes_.size() - 1);
     const Hash key = with_marks(hash, marks.size());
     if (options_.parts > 1 && recovery == 0 && fold(key.a, 0x8bb84b93962eacc9) % options_.parts != options_.part) return true;
-    const bool enough = options_.most_recovery_states && report_.in_recovery >= options_.most_recovery_states;
     const std::uint64_t one_in = std::max<std::uint64_t>(1, recovery ? options_.again_one_in : options_.recover_one_in);
-    const bool deeper = recovery < depth_ && !enough && fold(key.b | 7, 0x4b33a62ed433d4a3) % one_in == 0;
+    const bool deeper = recovery < depth_ && !enough() && fold(key.b | 7, 0x4b33a62ed433d4a3) % one_in == 0;
     const Seen::Answer answer = seen_.insert(key, deeper ? std::min(7u, depth_ - recovery) : 0);
     if (answer == Seen::known) return true;
     if (answer == Seen::is_new) {
@@ -155,7 +160,7 @@ bool Explorer::explore(const Recording &recording, const std::vector<Mark> *mark
     const auto count = static_cast<std::uint32_t>(recording.events.size());
     for (std::uint32_t i = 0; i <= count; ++i) {
         if (i == count || pending.settles(recording.events[i])) {
-            if (in_recovery && options_.most_recovery_states && report_.in_recovery >= options_.most_recovery_states) {
+            if (in_recovery && enough()) {
                 report_.stopped = true;
                 return true;
             }

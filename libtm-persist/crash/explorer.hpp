@@ -30,6 +30,8 @@ private:
     bool visit(const std::vector<Mark> &marks);
     /** Open the state of crashes_, if it is new, and look at its recovery. False: stop. */
     bool open(const Hash &hash, const std::vector<Mark> &marks);
+    /** Whether Options::most_recovery_states is reached. */
+    bool enough() const;
     /** What is wrong with these files; nothing: fine. `record`: what the recovery did to them goes to `recovery`. */
     std::string check(const Files &files, const std::vector<Mark> &marks, bool record, Recording &recovery);
     /** Report the state of crashes_, after making it differ less from what had been written. */

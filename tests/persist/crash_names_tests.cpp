@@ -78,8 +78,10 @@ TEST(CrashNames, a_sync_of_one_directory_leaves_the_order_in_the_other)
     s->rename(s, "d/x", "d/z");
     s->remove(s, "d/z");
     s->sync_directory(s, "x");
+    disk.mark("synced");
     expect_the_same(disk.recording());
-    EXPECT_EQ(crash::legal_states(disk.recording()).size(), 2 * 2 * 3); // "x", "d/y", and d/x or d/z or none
+    const auto legal = crash::legal_states(disk.recording());
+    EXPECT_EQ(std::count_if(legal.begin(), legal.end(), [](const auto &l) { return l.starts_with("1 marks"); }), 2 * 3); // d/y or not, and d/x, d/z or none
 }
 
 TEST(CrashNames, after_a_failed_sync_of_a_directory_its_names_are_unknown_for_ever)
