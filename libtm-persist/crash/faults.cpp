@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "../include/tm/faults.hpp"
-
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <mutex>
 #include <tm/crash.hpp>
+#include <tm/faults.hpp>
 #include <unistd.h>
 
 namespace libtm::crash {
