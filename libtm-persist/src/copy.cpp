@@ -21,6 +21,7 @@ public:
     std::optional<Header> run(tm_storage &storage, const std::string &journal_path);
 
 private:
+    bool is_complete(GroupReader &reader, Chain &chain);
     void take(GroupReader &reader, const Span &span);
 
     const File &data_;
@@ -39,17 +40,41 @@ private:
 
 void Copy::take(GroupReader &reader, const Span &span)
 {
+    const Failure too_fast{EAGAIN, {}, {}, 0, {}, {}, {}};
+    const bool is_held = reader.holds(span);
     const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
-    if (!group) throw Failure{EAGAIN, {}, {}, 0, {}, {}, {}};
+    if (!group) throw too_fast;
     std::vector<Early> frames;
     reader.each_frame(*group, [&](const Frame &frame, const char *bytes) {
         const std::uint64_t begin = std::max(frame.offset, part_.offset);
         const std::uint64_t end = std::min(frame.offset + frame.bytes, part_.offset + part_.size);
         if (begin < end) frames.push_back({begin, {bytes + (begin - frame.offset), bytes + (end - frame.offset)}});
     });
+    if (!is_held) {
+        // Parts of it were read again since it was found valid. If it is still so, they were.
+        reader.forget();
+        if (!reader.header_at(span.offset, span.sequence) || !reader.body_is_valid(*group)) throw too_fast;
+    }
     for (Early &frame : frames) {
         if (frame.offset < done_) target_.write(frame.offset, frame.bytes.data(), frame.bytes.size());
         else early_.push_back(std::move(frame));
+    }
+}
+
+/** Whether nothing is missing behind the end of the chain. False: the writer was faster, so that it cannot be told. */
+bool Copy::is_complete(GroupReader &reader, Chain &chain)
+{
+    const std::uint64_t number = read_header(data_).header.number;
+    try {
+        chain.demand_complete();
+        return true;
+    } catch (const Failure &failure) {
+        if (failure.code != EBADMSG) throw;
+        // What says that there is more may have come since the end was met: then the next group is there.
+        reader.forget();
+        if (Chain(chain).next()) return true;
+        if (read_header(data_).header.number != number) return false;
+        throw;
     }
 }
 
@@ -103,7 +128,7 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
     follow();
     const Header now = read_header(data_).header;
     if (now.generation != header_.generation || now.image_size != header_.image_size || now.applied > chain.last()) return std::nullopt;
-    if (journal) chain.demand_complete();
+    if (journal && !is_complete(reader, chain)) return std::nullopt;
     header_.applied = chain.last();
     return header_;
 }

@@ -40,6 +40,8 @@ public:
 
     /** What was read of the journal may have changed since. */
     void forget() { loaded_ = 0; }
+    /** Whether the whole group was read at once, so that what was found valid of it is what is read next. */
+    bool holds(const Span &span) const { return span.offset >= loaded_offset_ && span.end() <= loaded_offset_ + loaded_; }
 
     std::uint64_t generation() const { return header_.generation; }
     const File &journal() const { return *journal_; }
