@@ -67,13 +67,16 @@ void Pool::set_root(const char *name, const void *address)
     const std::uint64_t offset = at ? static_cast<std::uint64_t>(at - image_.base()) : 0;
     const bool found = transaction("tm_pool_set_root", [&] {
         Root *place = nullptr;
+        bool is_there = false;
         for (Root &root : directory()->roots) {
             const bool is_free = libtm::load(root.offset) == 0;
             if (is_free && !place) place = &root;
             if (is_free || !is_named(root, name)) continue;
             place = &root;
+            is_there = true;
             break;
         }
+        if (!is_there && !offset) return true; // a name that is not there is forgotten
         if (!place) return false;
         char padded[TM_POOL_ROOT_NAME_SIZE] = {};
         std::strcpy(padded, name);
