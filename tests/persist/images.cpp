@@ -32,7 +32,7 @@ protected:
 
 TEST_P(Detected, M3_every_size_is_kept_to_its_last_byte)
 {
-    const Directory directory;
+    const Directory directory{in_memory()};
     for (const std::size_t size : {1, 4095, 4096, 4097, 65536, 100001}) {
         const std::string path = directory / std::to_string(size);
         and_be_killed([&] {
@@ -192,7 +192,7 @@ TEST(Images, M3_a_commit_bigger_than_the_journal_makes_it_longer_for_a_time)
 
 TEST(Images, M5_a_short_journal_goes_round_many_times)
 {
-    const Directory directory;
+    const Directory directory{in_memory()};
     const std::string path = directory / "pool";
     for (const unsigned how : {0u, unsigned{TM_POOL_NO_THREAD}}) {
         constexpr int commits = 300;

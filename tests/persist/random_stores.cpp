@@ -87,7 +87,9 @@ private:
         const bool changed = std::memcmp(model_.data(), durable_.bytes, durable_.size) != 0;
         const auto before = pool_.stat().groups;
         pool_.commit();
-        DEMAND(pool_.stat().groups - before == (changed ? 1u : 0u));
+        const auto groups = pool_.stat().groups - before;
+        // A file system that cannot say what it has in memory lets pages be journaled that have not changed.
+        DEMAND(groups == (changed ? 1u : 0u) || (groups == 1 && pool_.stat().warning));
         std::memcpy(durable_.bytes, model_.data(), model_.size());
         ++durable_.commits;
         durable_.groups += changed;
@@ -126,7 +128,8 @@ TEST_P(RandomStores, P2_M3_M8_are_as_the_last_commit_left_them_after_kills_and_c
 {
     const auto &[detection, flags, journal] = GetParam();
     const Option option{"detection", detection};
-    const Directory directory;
+    // One of them on a disk, where pages come and go as they do for users.
+    const Directory directory{std::string(detection) == "written" && flags == 0 ? std::getenv("TMPDIR") : in_memory()};
     const std::string path = directory / "pool";
     if (code_of([&] { pool(path, first_size); }) == ENOTSUP) GTEST_SKIP() << Told().message;
     void *const shared = ::mmap(nullptr, sizeof(Durable), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

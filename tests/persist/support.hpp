@@ -20,9 +20,9 @@ namespace libtm::testing {
 /** A directory that is gone afterwards, with all that is in it. */
 class Directory {
 public:
-    Directory()
+    Directory() : Directory(std::getenv("TMPDIR")) {}
+    explicit Directory(const char *base)
     {
-        const char *const base = std::getenv("TMPDIR");
         std::string name = std::string(base && *base ? base : "/var/tmp") + "/libtm-test-XXXXXX";
         if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp " + name);
         path_ = name;
