@@ -45,16 +45,12 @@ Json frames_of(persist::GroupReader &reader, const GroupHeader &group, std::uint
 }
 
 /** All places where a group may begin, in the order of the file. */
-std::vector<GroupHeader> all_groups(const Survey &survey)
+std::vector<GroupHeader> all_groups(const Survey &survey, const persist::GroupReader &reader)
 {
     std::vector<GroupHeader> groups;
-    const std::uint32_t seed = persist::seed_of(survey.header().uuid);
-    const std::uint64_t size = survey.journal().size();
-    for (std::uint64_t at = persist::groups_offset; at + persist::block_size <= size; at += persist::block_size) {
-        GroupHeader group{};
-        survey.journal().read_some(&group, sizeof group, at);
-        if (persist::is_valid(group, seed) && group.offset == at) groups.push_back(group);
-    }
+    char bytes[sizeof(GroupHeader)];
+    for (std::uint64_t at = persist::groups_offset; survey.journal().read_some(bytes, sizeof bytes, at) == sizeof bytes; at += persist::block_size)
+        if (const std::optional<GroupHeader> group = reader.any_header(bytes, at)) groups.push_back(*group);
     return groups;
 }
 
@@ -66,11 +62,11 @@ Result log(const LogOptions &options)
     const Header &header = survey.header();
     Json rows = Json::array();
     if (survey.needs_journal() && (!survey.journal() || survey.owner() != persist::Owner::ours))
-        throw Failure{EBADMSG, options.path + "-journal", "journal", 0, survey.journal() ? "another file" : "none", "the journal of " + persist::to_text(header.uuid),
+        throw Failure{EBADMSG, persist::journal_path(options.path), "journal", 0, survey.journal() ? "another file" : "none", "the journal of " + persist::to_text(header.uuid),
                       "The pool was not closed, so it needs its journal: put it beside the pool"};
     if (survey.journal() && survey.owner() == persist::Owner::ours) {
         persist::GroupReader reader(survey.journal(), header);
-        for (const GroupHeader &group : options.all ? all_groups(survey) : survey.pending()) {
+        for (const GroupHeader &group : options.all ? all_groups(survey, reader) : survey.pending()) {
             const bool whole = is_whole(reader, group);
             Json row = {{"sequence", group.sequence}, {"offset", group.offset},  {"bytes", group.bytes}, {"durable", group.durable},
                         {"frames", group.frames},     {"whole", whole}, {"state", meaning(survey, group, whole)}};

@@ -132,6 +132,7 @@ int status_of(int code)
 
 std::string name_of(int code)
 {
+    if (code == ENOTSUP) return "ENOTSUP"; // it has two names, and tm/persist.h has this one
     const char *const name = strerrorname_np(code);
     return name ? name : std::to_string(code);
 }

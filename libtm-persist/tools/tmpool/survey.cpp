@@ -40,7 +40,7 @@ Survey::Survey(const std::string &path)
     persist::demand_plain(data_);
     holder_ = holder_of(data_);
     read_headers();
-    journal_ = File::open_if_there(storage, path + "-journal", TM_STORAGE_READ);
+    journal_ = File::open_if_there(storage, persist::journal_path(path), TM_STORAGE_READ);
     if (journal_ && current_ >= 0) read_journal();
 }
 
