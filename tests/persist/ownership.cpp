@@ -151,8 +151,10 @@ TEST(Ownership, P25_M18_a_second_opener_elsewhere_is_told_who_has_it_also_after_
     expect_refused(path, EBUSY, "lock");
     { const pool reading{path, flags(TM_POOL_READ_ONLY | TM_POOL_ANYWHERE)}; }
     EXPECT_TRUE(others_are_refused()) << "opening and closing it here again must not give the lock away, nor the name";
+    const auto generation = made.stat().generation;
+    EXPECT_EQ(pool(path, flags(TM_POOL_READ_ONLY | TM_POOL_ANYWHERE)).stat().generation, generation) << "who is refused leaves no trace";
     made.close();
-    pool{path};
+    EXPECT_GT(pool(path).stat().generation, generation);
 }
 
 TEST(Ownership, P25_kill_gives_the_lock_back)
