@@ -105,11 +105,8 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
     Chain chain(reader, header_.applied, header_.tail);
     const auto follow = [&] {
         reader.forget();
-        while (journal) {
-            const std::optional<Span> span = chain.next();
-            if (!span) break;
-            take(reader, *span);
-        }
+        if (header_.state == Header::closed) return; // the data file is all
+        while (const std::optional<Span> span = chain.next()) take(reader, *span);
     };
     std::vector<char> chunk(chunk_size);
     for (done_ = part_.offset; done_ < part_end;) {

@@ -58,15 +58,30 @@ struct Reader {
     std::uint32_t seed;
     std::uint64_t generation, image_size;
 
-    /** The valid group header at `offset`, or null. */
-    const char *group_at(std::uint64_t offset) const
+    /** The valid group header at `offset`, of whatever generation, or null. */
+    const char *any_at(std::uint64_t offset) const
     {
         if (offset > file.size() || file.size() - offset < group::end) return nullptr;
         const char *const at = file.data() + offset;
         const std::uint64_t bytes = get64(at + group::bytes);
         const bool valid = std::memcmp(at, "libtmgrp", 8) == 0 && get32(at + group::sum) == crc(seed, at, group::sum) && get32(at + group::zero) == 0 &&
-                           get64(at + group::generation) == generation && get64(at + group::offset) == offset && bytes >= block && bytes % block == 0 && bytes <= most_journal;
+                           get64(at + group::offset) == offset && bytes >= block && bytes % block == 0 && bytes <= most_journal;
         return valid ? at : nullptr;
+    }
+    const char *group_at(std::uint64_t offset) const
+    {
+        const char *const at = any_at(offset);
+        return at && get64(at + group::generation) == generation ? at : nullptr;
+    }
+    /** Whether there are groups that no crash can have left: of a later generation, or that say that more than the `last` one was durable. */
+    bool has_witness(std::uint64_t last) const
+    {
+        for (std::uint64_t offset = first_group; offset < file.size(); offset += block) {
+            const char *const at = any_at(offset);
+            if (!at || get64(at + group::generation) < generation) continue;
+            if (get64(at + group::generation) > generation || (get64(at + group::durable) > last && get64(at + group::sequence) > last)) return true;
+        }
+        return false;
     }
     bool has_body(const char *at) const
     {
@@ -122,13 +137,15 @@ Verdict judge(const Found &found)
     }
     verdict.image.assign(found.data.begin() + image_at, found.data.begin() + static_cast<std::ptrdiff_t>(image_at + verdict.image_size));
     const Owner owner = found.has_journal ? owner_of(found.journal, at + header::uuid) : Owner::nobody;
+    const Reader reader{found.journal, seed_of(at + header::uuid), get64(at + header::generation), verdict.image_size};
     if (!verdict.is_open) {
+        // The other copy may have been the newer one, and not closed.
+        if ((faults[0] || faults[1]) && owner == Owner::ours && reader.has_witness(verdict.last)) return refused(verdict, EBADMSG, "closed, but a later header is missing");
         if (owner == Owner::another) verdict.writer_code = EEXIST, verdict.why = "the journal is another's";
         return verdict;
     }
     if (owner != Owner::ours) return refused(verdict, EBADMSG, "no journal");
 
-    const Reader reader{found.journal, seed_of(at + header::uuid), get64(at + header::generation), verdict.image_size};
     for (bool goes_on = true; goes_on;) {
         goes_on = false;
         for (const std::uint64_t offset : {verdict.end, first_group}) {
@@ -142,11 +159,7 @@ Verdict judge(const Found &found)
             break;
         }
     }
-    for (std::uint64_t offset = first_group; offset < found.journal.size(); offset += block) {
-        const char *const witness = reader.group_at(offset);
-        if (witness && get64(witness + group::durable) > verdict.last && get64(witness + group::sequence) > verdict.last)
-            return refused(verdict, EBADMSG, "a durable group is missing");
-    }
+    if (reader.has_witness(verdict.last)) return refused(verdict, EBADMSG, "a durable group is missing, or a later header");
     return verdict;
 }
 
