@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <vector>
 
 namespace libtm::persist {
@@ -23,6 +24,7 @@ public:
 private:
     bool is_complete(GroupReader &reader, Chain &chain);
     void take(GroupReader &reader, const Span &span);
+    void take_early(std::uint64_t chunk);
 
     const File &data_;
     CopyTarget &target_;
@@ -31,33 +33,57 @@ private:
     Header header_{};
     std::uint64_t done_ = 0; ///< up to where the image was read
 
+    /**
+     * Frames of what was not read yet, by the chunk that they lie in: for each a place there and a length, then its bytes. Close together, since a journal
+     * may consist of frames of one byte.
+     */
+    std::map<std::uint64_t, std::vector<char>> early_;
     struct Early {
-        std::uint64_t offset;
-        std::vector<char> bytes;
+        std::uint32_t place, bytes;
     };
-    std::vector<Early> early_; ///< frames of what was not read yet
 };
+
+[[noreturn]] void begin_again() { throw Failure{EAGAIN, {}, {}, 0, {}, {}, {}}; }
 
 void Copy::take(GroupReader &reader, const Span &span)
 {
-    const Failure too_fast{EAGAIN, {}, {}, 0, {}, {}, {}};
-    const bool is_held = reader.holds(span);
+    const bool is_held = reader.holds(span); // then what is taken is what was found to be valid
     const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
-    if (!group) throw too_fast;
-    std::vector<Early> frames;
-    reader.each_frame(*group, [&](const Frame &frame, const char *bytes) {
-        const std::uint64_t begin = std::max(frame.offset, part_.offset);
-        const std::uint64_t end = std::min(frame.offset + frame.bytes, part_.offset + part_.size);
-        if (begin < end) frames.push_back({begin, {bytes + (begin - frame.offset), bytes + (end - frame.offset)}});
-    });
-    if (!is_held) {
-        // Parts of it were read again since it was found valid. If it is still so, they were.
-        reader.forget();
-        if (!reader.header_at(span.offset, span.sequence) || !reader.body_is_valid(*group)) throw too_fast;
+    if (!group) begin_again();
+    const auto use = [&](const Frame &frame, const char *bytes) {
+        const std::uint64_t begin = std::max(frame.offset, part_.offset), end = std::min(frame.offset + frame.bytes, part_.offset + part_.size);
+        if (begin >= end) return;
+        const char *const from = bytes + (begin - frame.offset);
+        if (begin < done_) return target_.write(begin, from, end - begin);
+        const Early early{static_cast<std::uint32_t>(begin % chunk_size), static_cast<std::uint32_t>(end - begin)};
+        const char *const head = reinterpret_cast<const char *>(&early);
+        std::vector<char> &all = early_[begin / chunk_size];
+        all.insert(all.end(), head, head + sizeof early);
+        all.insert(all.end(), from, from + early.bytes);
+    };
+    if (is_held) return reader.each_frame(*group, use);
+    // It was read anew, and the writer may have used its place meanwhile. If not, it is valid still.
+    try {
+        reader.each_frame(*group, use);
+    } catch (const Failure &failure) {
+        if (failure.code != EBADMSG) throw;
+        begin_again();
     }
-    for (Early &frame : frames) {
-        if (frame.offset < done_) target_.write(frame.offset, frame.bytes.data(), frame.bytes.size());
-        else early_.push_back(std::move(frame));
+    reader.forget();
+    const std::optional<GroupHeader> again = reader.header_at(span.offset, span.sequence);
+    if (!again || !reader.body_is_valid(*again)) begin_again();
+}
+
+/** The chunk was read: what has come for it before belongs on top. In its order, and before what is journaled later. */
+void Copy::take_early(std::uint64_t chunk)
+{
+    const auto all = early_.extract(chunk);
+    if (!all) return;
+    for (const char *at = all.mapped().data(), *const end = at + all.mapped().size(); at < end;) {
+        Early early;
+        std::memcpy(&early, at, sizeof early);
+        target_.write(chunk * chunk_size + early.place, at + sizeof early, early.bytes);
+        at += sizeof early + early.bytes;
     }
 }
 
@@ -115,10 +141,7 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
         data_.read(chunk.data(), count, image_offset + done_);
         target_.write(done_, chunk.data(), count);
         done_ += count;
-        // In their order: what comes late was journaled later than what waited for this chunk.
-        const auto waiting = std::stable_partition(early_.begin(), early_.end(), [&](const Early &frame) { return frame.offset >= done_; });
-        for (auto frame = waiting; frame != early_.end(); ++frame) target_.write(frame->offset, frame->bytes.data(), frame->bytes.size());
-        early_.erase(waiting, early_.end());
+        take_early((done_ - 1) / chunk_size);
         follow();
         if (progress_ && !progress_(done_ - part_.offset, part_.size)) throw Failure{ECANCELED, data_.path(), "copy", 0, {}, {}, {}};
     }
