@@ -11,7 +11,7 @@ namespace libtm::persist {
 namespace {
 
 constexpr std::size_t window_size = 1 << 20; ///< more than a frame of the biggest page
-constexpr std::size_t batch_size = 8 << 20;  ///< bytes of frames that are composed at once
+constexpr std::size_t batch_size = 8 << 20;  ///< bytes of frames that are composed at once, with what is kept about each
 
 } // namespace
 
@@ -113,7 +113,7 @@ void Chain::demand_complete()
 void Applier::add(const GroupHeader &group)
 {
     reader_.each_frame(group, [&](const Frame &frame, const char *bytes) {
-        if (bytes_.size() + frame.bytes > batch_size) flush();
+        if (bytes_.size() + frame.bytes + pieces_.size() * sizeof(Piece) > batch_size) flush();
         pieces_.push_back({frame.offset, frame.bytes, static_cast<std::uint32_t>(bytes_.size())});
         bytes_.insert(bytes_.end(), bytes, bytes + frame.bytes);
     });
@@ -122,7 +122,10 @@ void Applier::add(const GroupHeader &group)
 void Applier::flush()
 {
     // Of one page the pieces stay in the order in which they were added.
-    std::stable_sort(pieces_.begin(), pieces_.end(), [&](const Piece &a, const Piece &b) { return a.offset / page_size_ < b.offset / page_size_; });
+    std::sort(pieces_.begin(), pieces_.end(), [&](const Piece &a, const Piece &b) {
+        const std::uint64_t page_a = a.offset / page_size_, page_b = b.offset / page_size_;
+        return page_a != page_b ? page_a < page_b : a.from < b.from;
+    });
     std::uint64_t run_begin = 0; // the pages in pages_ begin there in the image
     const auto write_run = [&] {
         if (pages_.empty()) return;

@@ -95,7 +95,7 @@ private:
     struct Piece {
         std::uint64_t offset;
         std::uint32_t bytes;
-        std::uint32_t from; ///< in bytes_
+        std::uint32_t from; ///< in bytes_: grows in the order in which they were added
     };
     GroupReader &reader_;
     const File &data_;
