@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// fuzz_runs [--inputs N] [--first N] [--make-corpus DIRECTORY] [FILE | DIRECTORY]...: every file, then N inputs changed from them; each follows from its
+// fuzz_runs [--inputs N] [--first N] [--make-corpus DIRECTORY] [FILE | DIRECTORY]...: every file, large files of some shapes, then N inputs changed from them; each follows from its
 // number alone, so that "--first I --inputs 1" tries input I again.
 #include "mutate.hpp"
 #include "property.hpp"
@@ -105,6 +105,10 @@ int main(int argc, char **argv)
     Totals totals;
     unsigned failures = 0;
     for (const Named &each : corpus) failures += fails(each.name, each.files, totals);
+    for (const auto &[name, wrong] : try_large(totals)) {
+        std::printf("%s: %s\n", name.c_str(), wrong.c_str());
+        ++failures;
+    }
     for (unsigned long long number = first; number < first + inputs && failures < 10; ++number) {
         running = number;
         const Files files = make(number, corpus);

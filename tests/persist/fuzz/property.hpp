@@ -25,6 +25,9 @@ struct Totals {
 std::string try_files(const Found &found, Totals &totals);
 inline std::string try_files(const Files &files, Totals &totals) { return try_files({files.data(), files.has_journal, files.has_journal ? files.journal : std::vector<char>()}, totals); }
 
+/** Try large files, a few; what failed, and why. */
+std::vector<std::pair<std::string, std::string>> try_large(Totals &totals);
+
 /** Files that the library itself has made; throws std::runtime_error with what is wrong. For the corpus. */
 std::vector<std::pair<std::string, Files>> made_by_the_library();
 
