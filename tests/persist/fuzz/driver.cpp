@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// fuzz_runs [--inputs N] [--first N] [--make-corpus DIRECTORY] [FILE | DIRECTORY]...: every file, large files of some shapes, then N inputs changed from them; each follows from its
-// number alone, so that "--first I --inputs 1" tries input I again.
+// fuzz_runs [--inputs N] [--first N] [--make-corpus DIRECTORY] [FILE | DIRECTORY]...: every file, large files of some shapes, then N inputs changed
+// from them; each follows from its number and the files, so that "--first I --inputs 1" with the same files tries input I again.
 #include "mutate.hpp"
 #include "property.hpp"
 
@@ -83,7 +83,9 @@ bool fails(const std::string &name, const Files &files, Totals &totals)
 
 int main(int argc, char **argv)
 {
-    unsigned long long inputs = std::getenv("TM_TEST_LONG") ? 10'000'000 : 20'000, first = 1;
+    const char *const scale = std::getenv("TM_TEST_SCALE");
+    const double wanted = (std::getenv("TM_TEST_LONG") ? 500. : 1.) * INPUTS * (scale ? std::strtod(scale, nullptr) : 1);
+    unsigned long long inputs = static_cast<unsigned long long>(wanted), first = 1;
     std::vector<Named> corpus;
     for (int i = 1; i < argc; ++i) {
         const std::string arg = argv[i];
