@@ -115,9 +115,10 @@ std::unique_ptr<Pool> Pool::create(const std::string &path, std::uint64_t size, 
         pool->data_ = file.take();
         pool->open_data(attr);
     } catch (...) {
-        // Then nothing was created. It is ours as long as we have the lock, and its journal is that of nobody else.
-        if (pool->journal_.file()) storage.remove(&storage, journal_path(path).c_str());
-        storage.remove(&storage, path.c_str());
+        // Then nothing was created. It is ours as long as we have the lock, and its journal is that of nobody else. The pool's name goes first, and
+        // durably: the header may say already that the pool is open, so a crash must not leave it without its journal.
+        const bool is_gone = storage.remove(&storage, path.c_str()) == 0 && storage.sync_directory(&storage, path.c_str()) == 0;
+        if (is_gone && pool->journal_.file()) storage.remove(&storage, journal_path(path).c_str());
         throw;
     }
     return pool;
