@@ -98,7 +98,7 @@ bool Copy::is_complete(GroupReader &reader, Chain &chain)
         if (failure.code != EBADMSG) throw;
         // What says that there is more may have come since the end was met: then the next group is there.
         reader.forget();
-        if (Chain(chain).next()) return true;
+        if (header_.state == Header::open && Chain(chain).next()) return true;
         if (read_header(data_).header.number != number) return false;
         throw;
     }
