@@ -563,7 +563,7 @@ void Pool::grow(std::uint64_t size)
     image_.grow(data_, wanted);
     watched_->set_size(wanted);
     const std::lock_guard lock(mutex_);
-    image_size_ = wanted;
+    image_size_.store(wanted, std::memory_order_release); // (2) synchronizes with (1) in size()
 }
 
 void Pool::close()

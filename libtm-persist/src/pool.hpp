@@ -8,6 +8,7 @@
 #include "image.hpp"
 #include "watch.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -42,7 +43,8 @@ public:
     tm_pool_stats stats();
 
     char *data() const { return image_.base() + page_size_; }
-    std::uint64_t size() const { return image_.size() - page_size_; }
+    /** (1) acquire-load, synchronizes with (2) in grow(): what it says is there is mapped. */
+    std::uint64_t size() const { return image_size_.load(std::memory_order_acquire) - page_size_; }
     void *root(const char *name) const;
     void set_root(const char *name, const void *address);
     bool is_ours() const { return watched_->is_ours(); }
@@ -87,7 +89,7 @@ private:
     std::condition_variable work_to_do_;
     Journal journal_;
     std::uint64_t applied_ = 0;
-    std::uint64_t image_size_ = 0;     ///< durable
+    std::atomic<std::uint64_t> image_size_{0}; ///< durable and mapped; read without the mutex
     std::uint64_t twin_bytes_ = 0;
     std::uint64_t captures_ = 0;       ///< begun
     std::uint64_t durable_capture_ = 0;///< the last that became durable

@@ -53,7 +53,7 @@ void *Pool::root(const char *name) const
         }
         return 0;
     });
-    if (offset >= image_.size()) throw Failure{EBADMSG, path_, std::string("root ") + name, 0, std::to_string(offset), "an offset in the pool", {}};
+    if (offset >= page_size_ + size()) throw Failure{EBADMSG, path_, std::string("root ") + name, 0, std::to_string(offset), "an offset in the pool", {}};
     return offset ? image_.base() + offset : nullptr;
 }
 
