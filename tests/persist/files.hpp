@@ -14,7 +14,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <iterator>
 #include <sys/stat.h>
 #include <vector>
 
@@ -36,8 +35,11 @@ inline const char *in_memory() { return ::access("/dev/shm", W_OK) == 0 ? "/dev/
 
 inline std::vector<char> contents(const std::string &path)
 {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    std::vector<char> bytes(file ? static_cast<std::size_t>(file.tellg()) : 0);
+    file.seekg(0);
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    return bytes;
 }
 
 /** Give an existing or new file these bytes; a file that is there keeps its inode. */
@@ -59,7 +61,10 @@ inline void patch(const std::string &path, std::uint64_t offset, const std::vect
 
 inline void flip(const std::string &path, std::uint64_t offset)
 {
-    const char there = contents(path).at(offset);
+    std::ifstream file(path, std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(offset));
+    const int there = file.get();
+    ASSERT_GE(there, 0) << path << " ends before " << offset;
     patch(path, offset, {static_cast<char>(there ^ 0x10)});
 }
 
