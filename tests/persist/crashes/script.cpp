@@ -25,7 +25,16 @@ void store(char *memory, const std::vector<Edit> &edits)
 struct Sums {
     std::mutex mutex;
     std::uint64_t states = 0, in_recovery = 0, twice = 0, scenarios = 0, failures = 0;
+    Inspector::Looks looks;
 } sums;
+
+/** What the inspector has seen. Returns what it objects to. */
+std::string counted(const Inspector &inspector)
+{
+    const std::lock_guard lock(sums.mutex);
+    sums.looks += inspector.looks();
+    return inspector.violation();
+}
 
 } // namespace
 
@@ -54,6 +63,13 @@ tm_pool_attr Story::attr_for(tm_storage *files) const
 }
 
 void Story::play(tm_storage *files, crash::Marks &marks) const
+{
+    Inspector inspector(files, marks.disk().storage());
+    play_on(inspector.storage(), marks);
+    EXPECT_EQ(counted(inspector), "");
+}
+
+void Story::play_on(tm_storage *files, crash::Marks &marks) const
 {
     const tm_pool_attr attr = attr_for(files);
     std::unique_ptr<Pool> pool = Pool::create(pool_path, script_.size, attr);
@@ -89,16 +105,27 @@ void Story::play(tm_storage *files, crash::Marks &marks) const
     pool->close();
 }
 
-void Story::play_until_failure(tm_storage *failing, crash::Marks &marks) const
+void Story::fail_and_recover(tm_storage *failing, crash::Marks &marks) const
 {
+    Inspector inspector(failing, marks.disk().storage());
     try {
-        play(failing, marks);
+        play_on(inspector.storage(), marks);
     } catch (const Failure &) {
     } catch (const std::bad_alloc &) {
     }
+    inspector.use(marks.disk().storage());
+    recover_on(inspector.storage());
+    EXPECT_EQ(counted(inspector), "");
 }
 
 std::string Story::check(tm_storage *files, const crash::Moment &moment) const
+{
+    Inspector inspector(files, files);
+    const std::string wrong = check_on(inspector.storage(), moment), violation = counted(inspector);
+    return wrong.empty() ? violation : wrong;
+}
+
+std::string Story::check_on(tm_storage *files, const crash::Moment &moment) const
 {
     std::unique_ptr<Pool> pool;
     try {
@@ -137,6 +164,13 @@ std::string Story::check(tm_storage *files, const crash::Moment &moment) const
 
 void Story::recover(tm_storage *files) const
 {
+    Inspector inspector(files, files);
+    recover_on(inspector.storage());
+    EXPECT_EQ(counted(inspector), "");
+}
+
+void Story::recover_on(tm_storage *files) const
+{
     try {
         Pool::open(pool_path, attr_for(files));
     } catch (const Failure &) { // check() says so
@@ -165,6 +199,10 @@ void explore(const std::string &name, const crash::Run &run, const Story &story,
 
 void report_sums()
 {
+    const Inspector::Looks &looks = sums.looks;
+    std::printf("explored: %llu changed lines of images, %llu overwritten groups, %llu headers, %llu names and %llu failures inspected\n",
+                static_cast<unsigned long long>(looks.lines), static_cast<unsigned long long>(looks.groups), static_cast<unsigned long long>(looks.headers),
+                static_cast<unsigned long long>(looks.names), static_cast<unsigned long long>(looks.failures));
     std::printf("explored: %llu crash states of pools (%llu in recovery, %llu in the recovery of a recovery), %llu violations\n", static_cast<unsigned long long>(sums.states),
                 static_cast<unsigned long long>(sums.in_recovery), static_cast<unsigned long long>(sums.twice), static_cast<unsigned long long>(sums.failures));
 }

@@ -2,9 +2,11 @@
 /**
  * @file script.hpp
  * What the crash tests do to a pool, and what must be there afterwards: a script of steps whose every committed image is known.
+ * Each run, check and recovery is inspected (inspector.hpp).
  */
 #pragma once
 
+#include "inspector.hpp"
 #include "pool.hpp"
 
 #include <memory>
@@ -43,8 +45,8 @@ public:
     explicit Story(Script script);
     /** Play it; marks "created", "begins" and "returned" with the number of the commit, "grows", "grown". Throws persist::Failure, and std::logic_error if a commit's result is wrong. */
     void play(tm_storage *files, crash::Marks &marks) const;
-    /** Play it with calls that fail: what the pool says is swallowed, and the files are left as they are. */
-    void play_until_failure(tm_storage *failing, crash::Marks &marks) const;
+    /** Play it with calls that fail: what the pool says is swallowed. Then open the pool with calls that do not. */
+    void fail_and_recover(tm_storage *failing, crash::Marks &marks) const;
     /** Open the pool, look, commit something more, leave. What is wrong, or nothing. */
     std::string check(tm_storage *files, const crash::Moment &moment) const;
     /** Open the pool and leave. */
@@ -53,6 +55,9 @@ public:
 
 private:
     tm_pool_attr attr_for(tm_storage *files) const;
+    void play_on(tm_storage *files, crash::Marks &marks) const;
+    std::string check_on(tm_storage *files, const crash::Moment &moment) const;
+    void recover_on(tm_storage *files) const;
 
     Script script_;
     std::vector<std::string> images_;

@@ -124,8 +124,7 @@ TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
                 explore("failure at call " + std::to_string(at), [&](tm_storage *files, crash::Marks &marks) {
                     marks.disk().after_failure(seen);
                     crash::Faults faults(files, at, {kind, EIO, kind == crash::Fault::error});
-                    first.play_until_failure(faults.storage(), marks);
-                    first.recover(files);
+                    first.fail_and_recover(faults.storage(), marks);
                 }, first, options);
 }
 
