@@ -54,7 +54,7 @@ namespace {
 constexpr std::uint64_t round_bytes = 8 << 20;  ///< of the journal, that a checkpoint beside commits applies at once
 constexpr std::uint64_t most_twins = 256 << 20; ///< bytes of twins that make a checkpoint due
 
-/** Run `body` while no other transaction does. It must not throw. */
+/** Run `body` while no other transaction does. It must not throw. What a transaction may call must not wait for a mutex that is held here. */
 template <class Body> void alone(const char *label, Body &&body)
 {
     tm_attr attr{};
@@ -334,6 +334,7 @@ void Pool::commit()
         counts_.groups += !changed.changes.empty();
         counts_.pages += changed.pages.size();
         counts_.pages_compared += changed.compared;
+        counts_.private_bytes = image_.private_bytes();
         twin_bytes_ = image_.release_twins(applied_);
         if (wants_checkpoint()) work_to_do_.notify_one();
     }
@@ -518,6 +519,7 @@ void Pool::trim_now()
     if (failure.code) throw Failure{failure.code, path_, "trim", 0, {}, {}, {}};
     const std::lock_guard lock(mutex_);
     twin_bytes_ = 0;
+    counts_.private_bytes = image_.private_bytes();
 }
 
 void Pool::grow(std::uint64_t size)
@@ -603,7 +605,7 @@ Pool::~Pool()
 tm_pool_stats Pool::stats()
 {
     demand_usable();
-    const std::lock_guard commit_lock(commit_mutex_);
+    // Not the commit mutex: its holder may be waiting for the transaction that asks.
     const std::lock_guard header_lock(header_mutex_);
     const std::lock_guard lock(mutex_);
     const Header &header = header_.header;
@@ -621,7 +623,6 @@ tm_pool_stats Pool::stats()
     stats.journal_size = journal_.size();
     stats.journal_used = journal_.used();
     stats.syncs = data_.syncs() + journal_.file().syncs();
-    stats.private_bytes = image_.private_bytes();
     stats.detection = image_.detection();
     stats.warning = data_ ? storage_.weakness(&storage_, data_.handle()) : nullptr;
     stats.poisoned = poison_.code;

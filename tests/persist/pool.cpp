@@ -2,8 +2,10 @@
 /** What a pool is for: stores, commits, and what is there afterwards. */
 #include "support.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 using libtm::testing::Directory;
 using libtm::testing::in_child;
@@ -58,4 +60,25 @@ TEST(Pool, one_that_grew_beyond_its_recorded_reserve_opens_again)
     }
     libtm::pool pool{path};
     EXPECT_EQ(pool.data()[(8 << 20) - 1], 'x');
+}
+
+TEST(Pool, a_transaction_may_ask_for_the_figures_while_another_thread_commits)
+{
+    const Directory directory;
+    libtm::pool pool{directory / "pool", 10000};
+    std::atomic<bool> in_transaction{false};
+    std::thread committer([&] {
+        while (!in_transaction) std::this_thread::yield();
+        pool.commit(); // waits for the transaction
+    });
+    libtm::atomically([&] {
+        libtm::store(*pool.data<long>(), 1);
+        in_transaction = true;
+        for (int i = 0; i < 1000; ++i) {
+            EXPECT_GT(pool.stat().size, 0u);
+            EXPECT_EQ(pool.root("none"), nullptr);
+            std::this_thread::yield();
+        }
+    });
+    committer.join();
 }
