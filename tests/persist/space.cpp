@@ -18,7 +18,14 @@ template <class Body> int on_small_disk(const Directory &directory, const char *
 {
     std::filesystem::create_directory(directory / "disk");
     return in_child([&] {
-        if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) ::_exit(not_permitted);
+        const uid_t user = ::geteuid();
+        const gid_t group = ::getegid();
+        if (::unshare(user == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) != 0) ::_exit(not_permitted);
+        if (user != 0) { // who owns files there is known only then
+            std::ofstream("/proc/self/setgroups") << "deny";
+            std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
+            std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
+        }
         if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(not_permitted);
         if (::mount("tmpfs", (directory / "disk").c_str(), "tmpfs", 0, (std::string("size=") + size).c_str()) != 0) ::_exit(not_permitted);
         body(directory / "disk/pool");
