@@ -12,6 +12,8 @@ using libtm::pool;
 namespace {
 
 constexpr int not_permitted = 77;
+/** So big is a pool whose journal, with all of it changed, is longer than the data file: a limit fits between them. */
+constexpr std::size_t longer_in_the_journal = 20 << 20;
 
 /** In a child with a file system of its own, of so many bytes, at directory / "disk". Skips where that is not permitted. */
 template <class Body> int on_small_disk(const Directory &directory, const char *size, Body &&body)
@@ -218,8 +220,7 @@ TEST(Space, P30_a_limit_on_the_size_of_files_is_an_error_not_death_and_the_pool_
         DEMAND(!tm_pool_create(path.c_str(), 1 << 20, nullptr) && tm_pool_error()->code == EFBIG && tm_pool_error()->remedy);
         DEMAND(!exists(path));
         limit_files(RLIM_INFINITY);
-        // With all of it changed the journal is longer than the data file: the limit is between them.
-        constexpr std::size_t size = 20 << 20;
+        constexpr std::size_t size = longer_in_the_journal;
         pool made{path, size, journal_of(1 << 16, TM_POOL_NO_THREAD)};
         std::memset(made.data(), 1, 1000);
         made.commit();
@@ -240,6 +241,25 @@ TEST(Space, P30_a_limit_on_the_size_of_files_is_an_error_not_death_and_the_pool_
         DEMAND(opened.data()[0] == 2 && opened.data()[size - 1] == 2 && opened.size() > size);
     });
     EXPECT_TRUE(ended_well(status)) << status;
+}
+
+TEST(Space, P11_M3_after_a_commit_that_had_no_space_a_page_that_is_as_in_the_data_file_is_journaled_all_the_same)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    and_be_killed([&] {
+        pool made{path, longer_in_the_journal, journal_of(1 << 16, TM_POOL_NO_THREAD)};
+        made.data()[0] = 1; // now the data file has 0 and the journal 1
+        made.commit();
+        limit_files(std::filesystem::file_size(path));
+        std::memset(made.data(), 2, made.size());
+        DEMAND(tm_pool_commit(made.handle()) == EFBIG);
+        std::memset(made.data(), 0, made.size());
+        made.commit();
+        DEMAND(made.stat().bytes_journaled <= 4 * 4096);
+        die();
+    });
+    EXPECT_EQ(pool(path).data()[0], 0);
 }
 
 TEST(Space, P30_a_limit_below_what_the_files_have_already_kills_nobody_and_loses_nothing)
