@@ -31,6 +31,7 @@ void Book::change()
 void Book::begin(std::vector<char> bytes)
 {
     bytes_ = std::move(bytes);
+    headers_.reset();
     sectors_.assign(sectors(bytes_.size()), durable);
     change();
 }
@@ -45,6 +46,7 @@ void Book::doubt(std::vector<char> bytes, std::uint64_t offset, std::uint64_t en
         if (differs || (at < end && stop > offset)) sectors_[at / sector] = lost;
     }
     bytes_ = std::move(bytes);
+    headers_.reset();
     change();
 }
 
@@ -53,6 +55,7 @@ void Book::write(std::uint64_t offset, const std::vector<char> &bytes)
     const std::uint64_t end = offset + bytes.size();
     if (end > bytes_.size()) resize(end);
     std::copy(bytes.begin(), bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+    if (offset < 2 * block_size) headers_.reset();
     std::fill(sectors_.begin() + static_cast<std::ptrdiff_t>(offset / sector), sectors_.begin() + static_cast<std::ptrdiff_t>(sectors(end)), pending);
     change();
 }
@@ -61,6 +64,7 @@ void Book::resize(std::uint64_t size)
 {
     // A sector that becomes longer or shorter has changed as well.
     if (size != bytes_.size() && std::min<std::uint64_t>(size, bytes_.size()) % sector) sectors_[std::min<std::uint64_t>(size, bytes_.size()) / sector] = pending;
+    if (std::min<std::uint64_t>(size, bytes_.size()) < 2 * block_size) headers_.reset();
     bytes_.resize(size);
     sectors_.resize(sectors(size), pending);
     change();
@@ -82,6 +86,33 @@ bool Book::is_durable(std::uint64_t offset, std::uint64_t size) const
 {
     const auto first = sectors_.begin() + static_cast<std::ptrdiff_t>(offset / sector);
     return offset + size <= bytes_.size() && std::all_of(first, sectors_.begin() + static_cast<std::ptrdiff_t>(sectors(offset + size)), [](Sector s) { return s == durable; });
+}
+
+std::vector<HeaderCopy> Book::headers() const
+{
+    if (!headers_) {
+        headers_.emplace();
+        for (int copy = 0; copy < 2; ++copy) {
+            const std::uint64_t at = static_cast<std::uint64_t>(copy) * block_size;
+            if (bytes_.size() < at + block_size) break;
+            std::array<char, block_size> block;
+            std::memcpy(block.data(), bytes_.data() + at, block_size);
+            if (persist::header_fault(block, {}, copy)) continue;
+            HeaderCopy &found = headers_->emplace_back(HeaderCopy{{}, copy, false});
+            std::memcpy(&found.header, block.data(), sizeof found.header);
+        }
+    }
+    std::vector<HeaderCopy> copies = *headers_;
+    for (HeaderCopy &it : copies) it.is_durable = is_durable(static_cast<std::uint64_t>(it.copy) * block_size, block_size);
+    return copies;
+}
+
+std::optional<Header> Book::certain_header() const
+{
+    std::optional<Header> best;
+    for (const HeaderCopy &copy : headers())
+        if (copy.is_durable && (!best || copy.header.number > best->number)) best = copy.header;
+    return best;
 }
 
 bool Book::is_synced() const { return std::find(sectors_.begin(), sectors_.end(), pending) == sectors_.end(); }
@@ -117,30 +148,6 @@ bool Groups::hold(std::uint64_t offset, const char *bytes, std::uint64_t applied
     return std::any_of(frames_.begin(), frames_.end(), [&](const Held &held) {
         return held.sequence > applied && held.offset <= offset && offset + line <= held.offset + held.size && std::memcmp(held.bytes + (offset - held.offset), bytes, line) == 0;
     });
-}
-
-std::vector<HeaderCopy> headers_of(const Book &data)
-{
-    std::vector<HeaderCopy> copies;
-    for (int copy = 0; copy < 2; ++copy) {
-        const std::uint64_t at = static_cast<std::uint64_t>(copy) * block_size;
-        if (data.bytes().size() < at + block_size) break;
-        std::array<char, block_size> block;
-        std::copy_n(data.bytes().begin() + static_cast<std::ptrdiff_t>(at), block_size, block.begin());
-        if (persist::header_fault(block, {}, copy)) continue;
-        HeaderCopy found{{}, copy, data.is_durable(at, block_size)};
-        std::memcpy(&found.header, block.data(), sizeof found.header);
-        copies.push_back(found);
-    }
-    return copies;
-}
-
-std::optional<Header> certain_header(const Book &data)
-{
-    std::optional<Header> best;
-    for (const HeaderCopy &copy : headers_of(data))
-        if (copy.is_durable && (!best || copy.header.number > best->number)) best = copy.header;
-    return best;
 }
 
 } // namespace libtm::testing

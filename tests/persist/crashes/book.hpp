@@ -11,6 +11,13 @@
 
 namespace libtm::testing {
 
+/** A valid copy of a data file's header. */
+struct HeaderCopy {
+    persist::Header header;
+    int copy;
+    bool is_durable;
+};
+
 /** A file, by sectors of 512 bytes. */
 class Book {
 public:
@@ -29,6 +36,10 @@ public:
 
     const std::vector<char> &bytes() const { return bytes_; }
     bool is_durable(std::uint64_t offset, std::uint64_t size) const;
+    /** Of a data file: those that are valid, as a program sees them. */
+    std::vector<HeaderCopy> headers() const;
+    /** The durable one that counts. */
+    std::optional<persist::Header> certain_header() const;
     /** Whether no byte waits for a sync. What an earlier failed one has left open is not asked. */
     bool is_synced() const;
 
@@ -43,6 +54,7 @@ private:
     std::vector<Sector> sectors_;
     std::uint64_t version_ = 0;       ///< of all that is_durable() and bytes() say; no two books share one
     void change();
+    mutable std::optional<std::vector<HeaderCopy>> headers_; ///< if they are known
     friend class Groups;
 };
 
@@ -68,16 +80,5 @@ private:
     std::vector<Held> frames_; ///< of the durable ones
     std::uint64_t version_ = 0, generation_ = 0; ///< that were read
 };
-
-/** A valid copy of a data file's header. */
-struct HeaderCopy {
-    persist::Header header;
-    int copy;
-    bool is_durable;
-};
-/** As a program sees them. */
-std::vector<HeaderCopy> headers_of(const Book &data);
-/** The durable one that counts. */
-std::optional<persist::Header> certain_header(const Book &data);
 
 } // namespace libtm::testing

@@ -41,7 +41,7 @@ void Inspector::Data::before_write(const Book &book, std::uint64_t offset, const
 void Inspector::Data::image_changes(const Book &data, std::uint64_t offset, const std::vector<char> &bytes)
 {
     if (offset + bytes.size() <= image_offset) return;
-    const std::optional<Header> header = certain_header(data);
+    const std::optional<Header> header = data.certain_header();
     const std::shared_ptr<Book> journal = named(data.path() + "-journal");
     if (header && journal) groups.read(*journal, *header);
     for (std::uint64_t at = std::max(offset, image_offset) / line * line; at < offset + bytes.size(); at += line) {
@@ -61,14 +61,14 @@ void Inspector::Data::image_changes(const Book &data, std::uint64_t offset, cons
 void Inspector::Data::header_changes(const Book &data, int copy, const std::vector<char> &block)
 {
     ++looks.headers;
-    const std::vector<HeaderCopy> there = headers_of(data);
+    const std::vector<HeaderCopy> there = data.headers();
     const std::uint64_t at = static_cast<std::uint64_t>(copy) * block_size;
     const bool same = data.is_durable(at, block_size) && std::equal(block.begin(), block.end(), data.bytes().begin() + static_cast<std::ptrdiff_t>(at));
     const bool other = std::any_of(there.begin(), there.end(), [&](const HeaderCopy &it) { return it.copy != copy && it.is_durable; });
     const bool mine = std::any_of(there.begin(), there.end(), [&](const HeaderCopy &it) { return it.copy == copy && it.is_durable; });
     if (mine && !same && !other) violated("the only durable header of " + data.path() + " is overwritten");
 
-    const std::optional<Header> certain = certain_header(data);
+    const std::optional<Header> certain = data.certain_header();
     std::array<char, block_size> next_block;
     std::copy_n(block.begin(), block_size, next_block.begin());
     if (persist::header_fault(next_block, {}, copy)) return violated("a header of " + data.path() + " is written that is not valid");
@@ -92,7 +92,7 @@ void Inspector::Data::header_changes(const Book &data, int copy, const std::vect
 void Inspector::Data::groups_change(const Book &journal, std::uint64_t offset, std::uint64_t end, const char *bytes)
 {
     const std::shared_ptr<Book> data = named(journal.pool);
-    const std::optional<Header> header = data ? certain_header(*data) : std::nullopt;
+    const std::optional<Header> header = data ? data->certain_header() : std::nullopt;
     if (!header || header->state != Header::open) return;
     groups.read(journal, *header);
     for (const Groups::Group &group : groups.all()) {
@@ -107,7 +107,7 @@ void Inspector::Data::groups_change(const Book &journal, std::uint64_t offset, s
 void Inspector::Data::before_truncate(const Book &book, std::uint64_t size)
 {
     if (is_journal(book.path())) return groups_change(book, size, UINT64_MAX, nullptr);
-    const std::optional<Header> header = book.is_named ? certain_header(book) : std::nullopt;
+    const std::optional<Header> header = book.is_named ? book.certain_header() : std::nullopt;
     if (header && size < image_offset + header->image_size) violated(book.path() + " is cut off within its image");
 }
 
@@ -126,8 +126,8 @@ void Inspector::Data::before_removal(const std::string &path)
     for (const auto *files : {&names, &ghosts}) {
         const auto data = files->find(pool);
         if (data == files->end()) continue;
-        const std::optional<Header> certain = certain_header(*data->second);
-        for (const HeaderCopy &copy : headers_of(*data->second)) {
+        const std::optional<Header> certain = data->second->certain_header();
+        for (const HeaderCopy &copy : data->second->headers()) {
             const bool may_count = !certain || copy.header.number >= certain->number || !copy.is_durable;
             if (may_count && copy.header.state == Header::open) return violated(path + " is removed, and " + pool + " may still need it");
         }
