@@ -40,6 +40,8 @@ std::string counted(const Inspector &inspector)
 
 bool is_long() { return std::getenv("TM_TEST_LONG") != nullptr; }
 
+bool is_quick() { return std::getenv("TM_TEST_QUICK") != nullptr; }
+
 Story::Story(Script script) : script_(std::move(script))
 {
     std::string now(script_.size, '\0');
@@ -181,10 +183,14 @@ void explore(const std::string &name, const crash::Run &run, const Story &story,
 {
     options.name = name;
     options.recover = [&](tm_storage *files) { story.recover(files); };
-    if (!options.most_recovery_states) options.most_recovery_states = is_long() ? 1000000 : 15000;
+    if (!options.most_recovery_states) options.most_recovery_states = is_long() ? 1000000 : is_quick() ? 1000 : 15000;
     if (is_long()) {
         options.bounds = {65536, 2048, 16384};
         options.recovery_bounds = {4096, 256, 512};
+    }
+    if (is_quick()) {
+        options.bounds = {64, 16, 16};
+        options.recovery_bounds = {16, 4, 8};
     }
     const crash::Report report = crash::explore(run, [&](tm_storage *files, const crash::Moment &moment) { return story.check(files, moment); }, options);
     for (const crash::Failure &failure : report.failures) ADD_FAILURE() << name << ": " << failure.what << "\nstate " << failure.state << "\n" << failure.trace;

@@ -70,5 +70,7 @@ void explore(const std::string &name, const crash::Run &run, const Story &story,
 void report_sums();
 /** Searches have their full length: TM_TEST_LONG is set. */
 bool is_long();
+/** Searches are cut short: TM_TEST_QUICK is set, as in the sanitizers' builds. */
+bool is_quick();
 
 } // namespace libtm::testing

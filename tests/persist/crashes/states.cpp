@@ -117,7 +117,7 @@ TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
     options.recoveries = is_long() ? 2 : 1;
     options.bounds = {64, 8, 16};
     options.recovery_bounds = {16, 4, 8};
-    options.most_states = is_long() ? 0 : 400;
+    options.most_states = is_long() ? 0 : is_quick() ? 50 : 400;
     for (const crash::Disk::AfterFailure seen : {crash::Disk::AfterFailure::see_new, crash::Disk::AfterFailure::see_old})
         for (const auto kind : {crash::Fault::error, crash::Fault::done_then_error})
             for (std::uint64_t at = 0; at < calls; ++at)
