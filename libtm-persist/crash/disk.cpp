@@ -2,6 +2,7 @@
 #include "disk.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace libtm::crash {
 
@@ -90,7 +91,7 @@ bool Disk::Data::fits(const Node &node, std::uint64_t size, std::uint64_t offset
 
 void Disk::Data::fail_sync(Node &node, int error)
 {
-    if (after_failure == AfterFailure::see_old) {
+    if (after_failure == AfterFailure::see_old && error != EINTR) { // an interrupted one has lost nothing
         const std::uint64_t size = node.content.size();
         node.content = node.durable;
         node.content.resize(size);
