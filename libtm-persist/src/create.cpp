@@ -30,17 +30,17 @@ Uuid new_uuid()
 
 NewFile::NewFile(tm_storage &storage, std::string path) : storage_(storage), path_(std::move(path))
 {
-    int handle = storage.create_unnamed(&storage, path_.c_str());
+    // Before the work, since a name that is taken stays taken; and before there is anything to be taken away again.
+    if (File::open_if_there(storage, path_, TM_STORAGE_READ)) throw call_failed(EEXIST, path_, "create");
+    int handle = continued([&] { return storage.create_unnamed(&storage, path_.c_str()); });
     if (handle == -EOPNOTSUPP) {
         // A name that a crash may leave behind, and that nobody opens.
         temporary_ = temporary_name(path_);
         storage.remove(&storage, temporary_.c_str());
-        handle = storage.open(&storage, temporary_.c_str(), TM_STORAGE_CREATE);
+        handle = continued([&] { return storage.open(&storage, temporary_.c_str(), TM_STORAGE_CREATE); });
     }
     if (handle < 0) throw call_failed(-handle, path_, "create");
     file_ = File(storage, path_, handle);
-    // Before the work, since a name that is taken stays taken.
-    if (File::open_if_there(storage, path_, TM_STORAGE_READ)) throw call_failed(EEXIST, path_, "create");
 }
 
 NewFile::~NewFile()

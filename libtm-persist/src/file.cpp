@@ -8,18 +8,6 @@
 
 namespace libtm::persist {
 
-namespace {
-
-/** Call again while it is interrupted. */
-template <class Call> auto continued(Call &&call)
-{
-    auto result = call();
-    while (result == -EINTR) result = call();
-    return result;
-}
-
-} // namespace
-
 File &File::operator=(File &&other) noexcept
 {
     close();

@@ -9,12 +9,21 @@
 #include "failure.hpp"
 
 #include <atomic>
+#include <cerrno>
 #include <span>
 #include <string>
 #include <tm/storage.h>
 #include <utility>
 
 namespace libtm::persist {
+
+/** Call again while it is interrupted. */
+template <class Call> auto continued(Call &&call)
+{
+    auto result = call();
+    while (result == -EINTR) result = call();
+    return result;
+}
 
 /** An open file; closed at the end. Thread-safe but for moves. All members throw Failure. */
 class File {
