@@ -67,6 +67,9 @@ template <class Body> void alone(const char *label, Body &&body)
     }
 }
 
+/** Whether there was too little of something: then nothing has changed. */
+bool is_want(int code) { return code == ENOSPC || code == EDQUOT || code == EFBIG || code == ENOMEM || code == ENOBUFS; }
+
 std::uint64_t journal_size(const tm_pool_attr &attr, std::uint64_t image_size)
 {
     if (attr.journal) return std::max(attr.journal, 4 * block_size);
@@ -324,6 +327,12 @@ void Pool::commit()
             return;
         }
     }
+    or_poison([&] { commit_now(); });
+}
+
+/** For the holder of the commit mutex. */
+void Pool::commit_now()
+{
     demand_whole();
     const Capture changed = capture();
     if (!changed.changes.empty()) append(changed);
@@ -339,6 +348,20 @@ void Pool::commit()
         if (wants_checkpoint()) work_to_do_.notify_one();
     }
     if (keep_ && image_.private_bytes() > keep_) trim_now();
+}
+
+/**
+ * Run `body`, which uses the files. When a call on them fails for another reason than want of space, what is in them is not known any more (invariant 5). Space and
+ * memory are asked for before anything is written.
+ */
+template <class Body> void Pool::or_poison(Body &&body)
+{
+    try {
+        body();
+    } catch (const Failure &failure) {
+        if (failure.file.empty() || is_want(failure.code)) throw;
+        poison(failure);
+    }
 }
 
 /** That nobody has cut off the data file. For the holder of the commit mutex. */
@@ -508,7 +531,7 @@ void Pool::trim()
 {
     demand_writable();
     const std::lock_guard commit_lock(commit_mutex_);
-    trim_now();
+    or_poison([&] { trim_now(); });
 }
 
 void Pool::trim_now()
@@ -537,6 +560,12 @@ void Pool::grow(std::uint64_t size)
         const std::lock_guard lock(mutex_);
         demand_unpoisoned(); // perhaps since we came
     }
+    or_poison([&] { grow_now(wanted); });
+}
+
+/** To `wanted` bytes of image. For the holder of the commit mutex. */
+void Pool::grow_now(std::uint64_t wanted)
+{
     demand_whole();
     std::uint64_t end; // in the file; behind the image if an earlier call has failed for want of memory
     {
@@ -559,7 +588,7 @@ void Pool::grow(std::uint64_t size)
         header_.header.image_size = std::max(header_.header.image_size, wanted);
         header_.header.reserve = std::max(header_.header.reserve, wanted); // this open may have asked for more than the recorded one
         write_header(data_, header_);
-    } catch (const Failure &failure) {
+    } catch (const Failure &failure) { // of whatever code: these may be durable or not
         poison(failure);
     }
     image_.grow(data_, wanted);

@@ -63,9 +63,12 @@ private:
     void demand_unpoisoned() const;
     void demand_whole();
     [[noreturn]] void poison(const Failure &failure);
+    template <class Body> void or_poison(Body &&body);
     Capture capture();
     Span place(std::uint64_t bytes);
     void append(const Capture &capture);
+    void commit_now();
+    void grow_now(std::uint64_t size);
     void trim_now();
     bool apply_some(std::uint64_t limit);
     void apply_all();

@@ -39,7 +39,7 @@
  * | EADDRINUSE | the memory at the recorded address is taken (TM_POOL_ANYWHERE) |
  * | ENOSPC, EFBIG, EDQUOT | no space. Nothing has changed: make some and call again |
  * | ENOMEM     | no memory. Nothing has changed |
- * | EIO        | writing failed, now or earlier: the pool is poisoned. Whether a commit that returned this counts, tells the next open |
+ * | EIO        | a call on the files failed, now or earlier: the pool is poisoned. Whether a commit that returned this counts, tells the next open |
  * | ESTALE     | somebody else has changed the size of the data file. As EIO |
  * | EROFS      | the pool is open for reading, or thrown away |
  * | EDEADLK    | in a transaction; call it outside |
