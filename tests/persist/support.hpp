@@ -21,6 +21,7 @@ namespace libtm::testing {
 class Directory {
 public:
     Directory() : Directory(std::getenv("TMPDIR")) {}
+    /** In `base`, if that is not empty. */
     explicit Directory(const char *base)
     {
         std::string name = std::string(base && *base ? base : "/var/tmp") + "/libtm-test-XXXXXX";

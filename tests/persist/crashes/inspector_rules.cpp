@@ -29,13 +29,15 @@ void Inspector::Data::before_write(const Book &book, std::uint64_t offset, const
     if (is_journal(book.path())) return groups_change(book, offset, offset + bytes.size(), bytes.data());
     if (!book.is_named) return;
     image_changes(book, offset, bytes);
-    for (const int copy : {0, 1})
-        if (const std::uint64_t at = static_cast<std::uint64_t>(copy) * block_size; offset <= at && at + block_size <= offset + bytes.size()) {
-            const auto from = bytes.begin() + static_cast<std::ptrdiff_t>(at - offset);
-            header_changes(book, copy, {from, from + block_size});
-        } else if (offset < at + block_size && at < offset + bytes.size()) {
-            violated("a part of header " + number(static_cast<std::uint64_t>(copy)) + " of " + book.path() + " is written");
-        }
+    for (const int copy : {0, 1}) {
+        const std::uint64_t at = static_cast<std::uint64_t>(copy) * block_size, begin = std::max(at, offset), end = std::min(at + block_size, offset + bytes.size());
+        if (begin >= end) continue;
+        // A write that was short goes on in the middle.
+        std::vector<char> block(block_size);
+        if (at < book.bytes().size()) std::memcpy(block.data(), book.bytes().data() + at, std::min<std::uint64_t>(block_size, book.bytes().size() - at));
+        std::memcpy(block.data() + (begin - at), bytes.data() + (begin - offset), end - begin);
+        header_changes(book, copy, block);
+    }
 }
 
 void Inspector::Data::image_changes(const Book &data, std::uint64_t offset, const std::vector<char> &bytes)
