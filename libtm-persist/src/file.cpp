@@ -15,6 +15,7 @@ File &File::operator=(File &&other) noexcept
     path_ = std::move(other.path_);
     handle_ = std::exchange(other.handle_, -1);
     syncs_ = other.syncs_.load();
+    sync_fault_ = other.sync_fault_;
     return *this;
 }
 
@@ -131,10 +132,15 @@ void File::truncate(std::uint64_t size) const
 
 void File::sync() const
 {
+    // A failure is told once: whoever syncs beside or after it would take for durable what is lost (P4).
+    const std::lock_guard lock(sync_mutex_);
+    if (sync_fault_) throw call_failed(sync_fault_, path_, "sync");
     syncs_.fetch_add(1, std::memory_order_relaxed);
     // An interrupted one has not failed: what it was to write is still to be written.
     const int result = continued([&] { return storage_->sync(storage_, handle_); });
-    if (result < 0) throw call_failed(-result, path_, "sync");
+    if (result >= 0) return;
+    sync_fault_ = -result;
+    throw call_failed(sync_fault_, path_, "sync");
 }
 
 void File::lock() const

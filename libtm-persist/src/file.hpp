@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <span>
 #include <string>
 #include <tm/storage.h>
@@ -30,7 +31,7 @@ class File {
 public:
     File() = default;
     File(tm_storage &storage, std::string path, int handle) : storage_(&storage), path_(std::move(path)), handle_(handle) {}
-    File(File &&other) noexcept : storage_(other.storage_), path_(std::move(other.path_)), handle_(std::exchange(other.handle_, -1)), syncs_(other.syncs_.load()) {}
+    File(File &&other) noexcept : storage_(other.storage_), path_(std::move(other.path_)), handle_(std::exchange(other.handle_, -1)), syncs_(other.syncs_.load()), sync_fault_(other.sync_fault_) {}
     File &operator=(File &&other) noexcept;
     ~File() { close(); }
 
@@ -63,6 +64,7 @@ public:
     /** Have space for the bytes from `offset` on. */
     void reserve(std::uint64_t offset, std::uint64_t size) const;
     void truncate(std::uint64_t size) const;
+    /** One at a time; after one has failed all do. */
     void sync() const;
     /** EBUSY, and who has it. */
     void lock() const;
@@ -75,6 +77,8 @@ private:
     std::string path_;
     int handle_ = -1;
     mutable std::atomic<std::uint64_t> syncs_{0};
+    mutable std::mutex sync_mutex_;
+    mutable int sync_fault_ = 0; ///< an errno value
 };
 
 /** Make the names in the directory of `path` durable. */
