@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace libtm::persist {
 
@@ -43,14 +44,21 @@ std::string Failure::message() const
 
 Failure call_failed(int fault, const std::string &file, const char *call, std::uint64_t offset)
 {
-    Failure failure{fault, file, call, offset, {}, {}, {}};
-    switch (fault) {
-    case ENOSPC:
-    case EDQUOT: failure.remedy = "Make space on the file system and call again"; break;
-    case EFBIG: failure.remedy = "Raise the limit on the size of files (ulimit -f)"; break;
-    case ELOOP: failure.remedy = "The path ends in a symbolic link; name the file itself"; break;
-    case EACCES: failure.remedy = "Check the permissions of the file and its directory"; break;
-    default: break;
+    Failure failure{};
+    failure.code = fault;
+    failure.offset = offset;
+    try {
+        failure.file = file;
+        failure.field = call;
+        switch (fault) {
+        case ENOSPC:
+        case EDQUOT: failure.remedy = "Make space on the file system and call again"; break;
+        case EFBIG: failure.remedy = "Raise the limit on the size of files (ulimit -f)"; break;
+        case ELOOP: failure.remedy = "The path ends in a symbolic link; name the file itself"; break;
+        case EACCES: failure.remedy = "Check the permissions of the file and its directory"; break;
+        default: break;
+        }
+    } catch (const std::bad_alloc &) { // less is said, but a want of memory must not take the place of what has failed
     }
     return failure;
 }

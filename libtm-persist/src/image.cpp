@@ -199,8 +199,12 @@ std::uint64_t Image::release_twins(std::uint64_t applied)
 {
     if (twin_bytes() <= many_twins) return twin_bytes();
     std::vector<std::size_t> gone;
-    for (const std::size_t page : twins_)
-        if (state(page).last <= applied) gone.push_back(page);
+    try {
+        for (const std::size_t page : twins_)
+            if (state(page).last <= applied) gone.push_back(page);
+    } catch (const std::bad_alloc &) {
+        return twin_bytes(); // another time
+    }
     std::sort(gone.begin(), gone.end());
     for (const std::size_t page : gone) state(page).twin = 0;
     std::erase_if(twins_, [&](std::size_t page) { return !state(page).twin; });

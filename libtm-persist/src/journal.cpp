@@ -128,9 +128,10 @@ void Journal::write(const Span &span, std::span<const Change> changes) const
     file_.write(parts, span.offset);
 }
 
-void Journal::push(const Span &span)
+void Journal::push(std::list<Span> &next) noexcept
 {
-    groups_.push_back(span);
+    const Span span = next.front();
+    groups_.splice(groups_.end(), next);
     used_ += span.bytes;
     head_ = span.end();
     last_ = span.sequence;

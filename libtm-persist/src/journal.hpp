@@ -11,7 +11,7 @@
 
 #include "replay.hpp"
 
-#include <deque>
+#include <list>
 
 namespace libtm::persist {
 
@@ -44,12 +44,12 @@ public:
     /** Write the group. */
     void write(const Span &span, std::span<const Change> changes) const;
     void sync() const { file_.sync(); }
-    /** The group counts from now on. */
-    void push(const Span &span);
+    /** The one group in `next` counts from now on. It cannot fail: the group is durable. */
+    void push(std::list<Span> &next) noexcept;
     /** Groups up to `sequence` are in the data file. */
     void let_go(std::uint64_t sequence);
 
-    const std::deque<Span> &groups() const { return groups_; }
+    const std::list<Span> &groups() const { return groups_; }
     const File &file() const { return file_; }
     File &file() { return file_; }
     std::uint64_t size() const { return end_; }
@@ -72,7 +72,7 @@ private:
     std::uint64_t head_ = groups_offset;
     std::uint64_t last_ = 0; ///< sequence
     std::uint64_t used_ = 0;
-    std::deque<Span> groups_;
+    std::list<Span> groups_;
 };
 
 } // namespace libtm::persist

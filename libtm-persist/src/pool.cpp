@@ -300,7 +300,13 @@ void Pool::poison(const Failure &failure)
 {
     {
         const std::lock_guard lock(mutex_);
-        if (!poison_.code) poison_ = failure;
+        if (!poison_.code) {
+            poison_.code = failure.code; // this at least, if there is no memory for the rest
+            try {
+                poison_ = failure;
+            } catch (const std::bad_alloc &) {
+            }
+        }
         applied_some_.notify_all();
     }
     Failure told = failure;
@@ -347,7 +353,14 @@ void Pool::commit_now()
         twin_bytes_ = image_.release_twins(applied_);
         if (wants_checkpoint()) work_to_do_.notify_one();
     }
-    if (keep_ && image_.private_bytes() > keep_) trim_now();
+    if (!keep_ || image_.private_bytes() <= keep_) return;
+    // The commit is durable, whatever comes of this.
+    try {
+        trim_now();
+    } catch (const Failure &failure) {
+        if (failure.code != ENOMEM) throw;
+    } catch (const std::bad_alloc &) {
+    }
 }
 
 /**
@@ -396,13 +409,14 @@ Capture Pool::capture()
 void Pool::append(const Capture &changed)
 {
     const std::uint64_t bytes = group_bytes(changed.frame_bytes);
-    Span span;
+    std::list<Span> next; // what lists the group is made now, since nothing may fail when that is durable
     try {
-        span = place(bytes);
+        next.push_back(place(bytes));
     } catch (...) {
         image_.give_up(changed);
         throw;
     }
+    const Span span = next.front();
     try {
         journal_.write(span, changed.changes);
         journal_.sync();
@@ -414,7 +428,7 @@ void Pool::append(const Capture &changed)
     }
     image_.committed(changed, span.sequence);
     const std::lock_guard lock(mutex_);
-    journal_.push(span);
+    journal_.push(next);
     counts_.bytes_journaled += bytes;
 }
 
