@@ -88,7 +88,7 @@ TEST_P(Detected, M10_one_changed_line_costs_one_block_and_no_change_costs_nothin
     tm_pool_stats before = stat_of(made);
     EXPECT_EQ(before.groups, 1u);
     EXPECT_GE(before.bytes_journaled, made.size());
-    EXPECT_LT(before.bytes_journaled, made.size() + made.size() / 100);
+    EXPECT_LT(before.bytes_journaled, made.size() + made.size() / 50);
 
     made.data()[500000] = 2;
     made.commit();
