@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Seeded bugs: what engine.py and pool.py share.
+
+A table (TOML) names each bug, with the text that it changes: `file` below the library's directory, `old`, which stands there once, and `new`. A Library
+makes a copy of the directory with one of them, and compiles what sees the change; what does not is taken from the library without bugs.
+"""
+import concurrent.futures
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run(command, timeout=None, **how):
+    """As subprocess.run(), with the output; what does not end in time ends all of this, its own children included."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True, **how) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            sys.exit(f"{command[0]}: did not end in {timeout} s, which proves nothing")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def environment(**more):
+    """That of the tests: the usual effort, also in a long run."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("TM_")} | more
+
+
+def table(name):
+    return tomllib.loads((Path(__file__).resolve().parent / name).read_text())
+
+
+class Library:
+    """The sources below `root`, whose objects are `is_object(source)`; compiled for `compiler` with `flags` below the directory `work`, which is emptied."""
+
+    def __init__(self, root, is_object, compiler, flags, work):
+        self.root = root
+        self.is_object = is_object
+        self.compiler = shlex.split(compiler)
+        self.flags = flags
+        self.work = Path(work).resolve()
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+
+    def compile(self, source, includes, target):
+        result = run([*self.compiler, *self.flags, *(f"-I{i}" for i in includes), "-c", str(source), "-o", str(target)])
+        if result.returncode:
+            sys.exit(f"{source} does not compile:\n{result.stderr}")
+        return target
+
+    def link(self, what, program):
+        result = run([*self.compiler, *map(str, what), "-o", str(program)])
+        if result.returncode:
+            sys.exit(f"{program} does not link:\n{result.stderr}")
+        return program
+
+    def change(self, name, mutant):
+        """A copy of the library with the bug: its directory, and the file that has changed."""
+        copy = self.work / name / self.root.name
+        shutil.copytree(self.root, copy, ignore=shutil.ignore_patterns("doc"))
+        changed = copy / mutant["file"]
+        text = changed.read_text()
+        if text.count(mutant["old"]) != 1:
+            sys.exit(f"{name}: the text is in {mutant['file']} {text.count(mutant['old'])} times, not once; adapt `old`")
+        changed.write_text(text.replace(mutant["old"], mutant["new"]))
+        return copy, changed
+
+    def compile_changed(self, copy, changed, includes):
+        """The objects that see the file `changed`, through any number of headers."""
+        seen, todo = {changed}, [changed]
+        files = [f for f in copy.rglob("*") if f.suffix in (".h", ".hpp", ".cpp")]
+        while todo:
+            name = todo.pop().name
+            for f in files:
+                if f not in seen and name in {i.split("/")[-1] for i in re.findall(r'^#include ["<]([\w./]+)[">]', f.read_text(), re.M)}:
+                    seen.add(f)
+                    todo.append(f)
+        return [self.compile(s, includes, copy.parent / f"{s.parent.name}-{s.stem}.o") for s in seen if s.suffix == ".cpp" and self.is_object(s)]
+
+
+def try_all(kind, table_name, only, test):
+    """Print what `test(name, mutant)` says caught each bug; it returns that, or "". The status of the program."""
+    wanted = {n: m for n, m in table(table_name).items() if not only or only in n}
+    survivors = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for name, caught in zip(wanted, pool.map(lambda item: test(*item), wanted.items())):
+            print(f"{name:58} {caught or 'SURVIVES'}", flush=True)
+            survivors += not caught
+    print(f"explored: {len(wanted)} mutants of the {kind}, {survivors} not caught")
+    return 1 if survivors else 0
+
+
+def arguments(parser):
+    """Those of both."""
+    parser.add_argument("build")
+    parser.add_argument("library")
+    parser.add_argument("compiler")
+    parser.add_argument("--only", help="the bugs whose names contain this")
+    parser.add_argument("--keep", action="store_true", help="keep what was built")
+    return parser
