@@ -39,7 +39,8 @@ TEST(Ring, M5_no_group_lies_on_one_that_is_still_needed)
             ASSERT_LE(span->end(), ring.size());
             for (const Span &other : ring.groups()) ASSERT_TRUE(span->end() <= other.offset || other.end() <= span->offset) << blocks << " " << step;
             wrapped += span->offset < before;
-            ring.push(*span);
+            std::list<Span> next{*span};
+            ring.push(next);
             std::uint64_t used = 0;
             for (const Span &other : ring.groups()) used += other.bytes;
             ASSERT_EQ(ring.used(), used);
