@@ -219,6 +219,36 @@ TEST(Copies, M15_a_backup_that_is_cancelled_leaves_no_file)
     EXPECT_FALSE(std::filesystem::exists(directory / "new"));
 }
 
+TEST(Copies, M15_M17_begin_again_when_the_writer_was_faster)
+{
+    const Directory directory;
+    const std::string path = directory / "pool", copy = directory / "copy";
+    struct Both {
+        pool of;
+        int number = 0, calls = 0;
+        long *first() const { return of.data<long>(); }
+        long *last() const { return of.data<long>() + of.size() / sizeof(long) - 1; }
+        void commit()
+        {
+            *first() = *last() = ++number;
+            of.commit();
+        }
+    } both{pool{path, 3 << 20, journal_of(16384, TM_POOL_NO_THREAD)}};
+    both.commit();
+    // Between two parts of the copy more is committed than the journal holds.
+    auto *const overrun = +[](void *data, std::uint64_t, std::uint64_t) {
+        Both &it = *static_cast<Both *>(data);
+        if (++it.calls <= 24)
+            for (int i = 0; i < 8; ++i) it.commit();
+        return 0;
+    };
+    ASSERT_EQ(tm_pool_backup(path.c_str(), copy.c_str(), nullptr, overrun, &both), 0) << Told().message;
+    EXPECT_GT(both.calls, 24) << "it was not begun again";
+    const pool copied{copy, flags(TM_POOL_ANYWHERE)};
+    EXPECT_EQ(copied.data<long>()[0], both.number);
+    EXPECT_EQ(copied.data<long>()[copied.size() / sizeof(long) - 1], both.number);
+}
+
 TEST(Copies, M15_a_backup_keeps_roots_layout_and_size_and_is_a_pool_of_its_own)
 {
     const Directory directory;
