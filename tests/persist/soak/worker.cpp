@@ -160,6 +160,11 @@ void work_once(const Setting &setting, Ledger &ledger, Random &random)
 
 } // namespace
 
+std::uint64_t random_seed()
+{
+    return static_cast<std::uint64_t>(::getpid()) ^ static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+}
+
 void work(const Setting &setting, Ledger &ledger, std::uint64_t random_seed)
 {
     try {

@@ -45,6 +45,9 @@ struct Setting {
     }
 };
 
+/** Another one each time. */
+std::uint64_t random_seed();
+
 /** Work until killed. Returns when something has failed, which is in the ledger then. */
 void work(const Setting &setting, Ledger &ledger, std::uint64_t random_seed);
 
