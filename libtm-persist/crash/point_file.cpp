@@ -95,11 +95,10 @@ std::vector<Value> possible_values(const PendingFile &file, std::uint64_t number
 {
     Prefixes<Value> values{{}, {Value{{}, {}, no_event, false}}};
     file.durable.sector(number, values.top[0].bytes.data());
-    std::vector<std::size_t> steps;
-    std::merge(writes.begin(), writes.end(), marks.begin(), marks.end(), std::back_inserter(steps));
-    const std::size_t middle = steps.size();
+    std::vector<std::size_t> steps = writes;
+    steps.insert(steps.end(), marks.begin(), marks.end());
     steps.insert(steps.end(), cuts.begin(), cuts.end());
-    std::inplace_merge(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(middle), steps.end());
+    std::sort(steps.begin(), steps.end());
     for (const std::size_t i : steps) {
         const Operation &o = file.operations[i];
         switch (o.kind) {
