@@ -29,46 +29,59 @@ class Program:
 
 
 class Pool:
-    def __init__(self, args):
+    def __init__(self, args, directory):
         self.library = Path(args.library).resolve()
         self.links = [Path(l).resolve() for l in args.link]
         self.programs = [Program(text) for text in args.programs]
         self.code = seeded.Library(seeded.ROOT / "libtm-persist", lambda source: source.parent.name == "src", args.compiler, ["-std=c++20", "-O1", "-w"],
                                    Path(args.build) / "mutants-of-the-pool")
-        self.directory = tempfile.mkdtemp(prefix="libtm-mutants-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
-        os.chmod(self.directory, 0o755)  # there are tests that give up their privileges
+        self.directory = directory
         self.is_quick = args.quick
         self.left_out = set()
-        for program in self.programs:
-            result = self.run(self.link(program, [], self.code.work), program, True)
-            if result.returncode:
-                said = "\n".join(line for line in result.stdout.splitlines() if line and not line.endswith(": Skipped"))
-                sys.exit(f"{program.name} fails without any seeded bug: what it says of one would mean nothing\n{said}")
-            self.left_out |= set(re.findall(r"\[  SKIPPED \] (\S+)", result.stdout))
+        with seeded.workers() as workers:
+            for skipped in workers.map(self.skipped_without_bugs, self.programs):
+                self.left_out |= skipped
+
+    def skipped_without_bugs(self, program):
+        """The tests that this machine is not made for. All others must pass."""
+        result = self.run(self.link(program, [], self.code.work), program, True)
+        if result.returncode:
+            said = "\n".join(line for line in result.stdout.splitlines() if line and not line.endswith(": Skipped"))
+            sys.exit(f"{program.name} fails without any seeded bug: what it says of one would mean nothing\n{said}")
+        return set(re.findall(r"\[  SKIPPED \] (\S+)", result.stdout))
 
     def link(self, program, objects, where):
         # Objects of the library come first, so that their versions of what headers define are taken.
-        return self.code.link([*objects, "-Wl,--whole-archive", program.archive, "-Wl,--no-whole-archive", self.library, *self.links,
+        return self.code.link([*objects, "-Wl,--whole-archive", program.archive, "-Wl,--no-whole-archive", "-Wl,--start-group", self.library, *self.links, "-Wl,--end-group",
                                *(f"-Wl,-rpath,{l.parent}" for l in self.links), "-lgtest_main", "-lgtest", "-lisal", "-pthread"], where / program.name)
 
-    def run(self, path, program, is_quick):
+    def run(self, path, program, is_quick=False, test=None):
         quick = {"TM_TEST_QUICK": "1"} if is_quick else {}
-        return seeded.run([str(path), *program.arguments], timeout=SECONDS, env=seeded.environment(TMPDIR=self.directory, **quick), cwd=path.parent)
+        return seeded.run([str(path), *program.arguments, *([f"--gtest_filter={test}"] if test else [])], timeout=SECONDS,
+                          env=seeded.environment(TMPDIR=self.directory, **quick), cwd=path.parent)
 
     def test(self, name, mutant):
         if mutant.get("needs") in self.left_out:
             return f"left out: {mutant['needs']} is skipped here"
         copy, changed = self.code.change(name, mutant)
         objects = self.code.compile_changed(copy, changed, [copy / "include", seeded.ROOT / "libtm" / "include"])
-        for is_quick in (True,) if self.is_quick else (True, False):  # most are caught at once
-            for program in self.programs:
-                path = self.link(program, objects, copy.parent) if is_quick else copy.parent / program.name
-                result = self.run(path, program, is_quick)
-                if result.returncode:
-                    caught = re.search(r"^\[  FAILED  \] ([^\s,]+)", result.stdout, re.M) or re.search(r"^((?!Running|Note).*\S.*)", result.stdout + result.stderr, re.M)
-                    said = caught[1] if caught else f"ended with status {result.returncode}"
-                    return f"{program.name}: {said}" + ("" if is_quick else " (at full effort)")
+        paths = {}
+        for program, is_quick, test in self.tries(mutant):
+            if program.name not in paths:
+                paths[program.name] = self.link(program, objects, copy.parent)
+            result = self.run(paths[program.name], program, is_quick, test)
+            if result.returncode:
+                said = re.search(r"^\[  FAILED  \] ([^\s,]+)", result.stdout, re.M) or re.search(r"^((?!Running|Note).*\S.*)", result.stdout + result.stderr, re.M)
+                return f"{program.name}: {said[1] if said else f'ended with status {result.returncode}'}" + ("" if is_quick else " (at full effort)")
         return ""
+
+    def tries(self, mutant):
+        """Programs, whether in the quick way, and one test or all: what has caught this bug once, then all, then all at full effort."""
+        first, _, test = mutant.get("caught_by", "").partition(": ")
+        yield from ((program, True, test) for program in self.programs if program.name == first)
+        yield from ((program, True, None) for program in self.programs)
+        if not self.is_quick:
+            yield from ((program, False, None) for program in self.programs)
 
 
 def main():
@@ -77,13 +90,13 @@ def main():
     parser.add_argument("--quick", action="store_true", help="with short searches only")
     parser.add_argument("programs", nargs="+")
     args = parser.parse_args()
-    pool = Pool(args)
-    try:
-        return seeded.try_all("pool", "pool.toml", args.only, pool.test)
-    finally:
-        shutil.rmtree(pool.directory, ignore_errors=True)
-        if not args.keep:
-            shutil.rmtree(pool.code.work, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="libtm-mutants-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as directory:
+        os.chmod(directory, 0o755)  # there are tests that give up their privileges
+        pool = Pool(args, directory)
+        status = seeded.try_all("pool", "pool.toml", args.only, pool.test)
+    if not args.keep:
+        shutil.rmtree(pool.code.work, ignore_errors=True)
+    return status
 
 
 if __name__ == "__main__":

@@ -26,7 +26,13 @@ def run(command, timeout=None, **how):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             sys.exit(f"{command[0]}: did not end in {timeout} s, which proves nothing")
+        if process.returncode in (-signal.SIGTERM, -signal.SIGKILL, -signal.SIGINT):
+            sys.exit(f"{command[0]}: was killed, which proves nothing")
         return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def workers():
+    return concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1)
 
 
 def environment(**more):
@@ -90,7 +96,7 @@ def try_all(kind, table_name, only, test):
     """Print what `test(name, mutant)` says caught each bug; it returns that, or "". The status of the program."""
     wanted = {n: m for n, m in table(table_name).items() if not only or only in n}
     survivors = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with workers() as pool:
         for name, caught in zip(wanted, pool.map(lambda item: test(*item), wanted.items())):
             print(f"{name:58} {caught or 'SURVIVES'}", flush=True)
             survivors += not caught

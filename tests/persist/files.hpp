@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <sys/stat.h>
+#include <tm/storage.h>
 #include <vector>
 
 namespace libtm::testing {
@@ -66,6 +67,19 @@ inline void flip(const std::string &path, std::uint64_t offset)
     const int there = file.get();
     ASSERT_GE(there, 0) << path << " ends before " << offset;
     patch(path, offset, {static_cast<char>(there ^ 0x10)});
+}
+
+/** Whether the file system can be asked for what needs no device: memory file systems cannot. */
+inline bool tells_what_is_cached(const Directory &directory)
+{
+    const std::string path = directory / "probe";
+    fill(path, {1});
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    char byte;
+    const bool tells = tm_storage_system()->read(tm_storage_system(), file, &byte, 1, 0, 1) == 1;
+    ::close(file);
+    std::filesystem::remove(path);
+    return tells;
 }
 
 /** The last failure, kept. */

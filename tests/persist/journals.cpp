@@ -79,6 +79,32 @@ TEST(Journals, P8_groups_of_another_pool_are_not_replayed_even_under_our_name)
     EXPECT_EQ(opened.stat().recovered, 0u);
 }
 
+TEST(Journals, P8_a_group_that_lies_elsewhere_than_it_says_is_not_replayed)
+{
+    const Directory directory;
+    const std::string path = directory / "pool", journal = path + "-journal";
+    make_and_kill(path);
+    const std::vector<GroupHeader> groups = groups_in(journal);
+    ASSERT_FALSE(groups.empty());
+    // The first group once more behind the last one, which it would follow.
+    const auto bytes = contents(journal);
+    const std::uint64_t there = groups.back().offset + groups.back().bytes;
+    GroupHeader next = groups.front();
+    next.sequence = groups.back().sequence + 1;
+    for (const bool says_so : {false, true}) {
+        const std::string copy = directory / (says_so ? "as it says" : "elsewhere");
+        fill(copy, contents(path));
+        fill(copy + "-journal", bytes);
+        if (says_so) next.offset = there;
+        next.checksum = libtm::persist::checksum_of(next, libtm::persist::seed_of(header_of(path, 0).uuid));
+        std::vector<char> group(bytes.begin() + static_cast<std::ptrdiff_t>(groups.front().offset), bytes.begin() + static_cast<std::ptrdiff_t>(groups.front().offset + next.bytes));
+        std::memcpy(group.data(), &next, sizeof next);
+        patch(copy + "-journal", there, group);
+        const pool opened{copy, flags(TM_POOL_ANYWHERE)};
+        EXPECT_EQ(opened.stat().recovered, groups.size() + says_so);
+    }
+}
+
 TEST(Journals, P8_a_leftover_beside_a_closed_pool_is_used_again)
 {
     const Directory directory;

@@ -247,6 +247,7 @@ TEST(Space, P11_M3_after_a_commit_that_had_no_space_pages_that_are_put_back_need
 {
     const Directory directory;
     const std::string path = directory / "pool";
+    if (!tells_what_is_cached(directory)) GTEST_SKIP() << "here every page is journaled as a whole, which is more than the journal takes";
     and_be_killed([&] {
         pool made{path, longer_in_the_journal, journal_of(1 << 16, TM_POOL_NO_THREAD)};
         made.data()[0] = 1;

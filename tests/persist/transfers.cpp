@@ -192,6 +192,7 @@ TEST(Commits, P7_of_several_threads_are_shared_and_each_is_durable_when_it_retur
     and_be_killed([&] {
         pool made{path, threads * 4096, journal_of(1 << 16)};
         std::vector<std::thread> running;
+        std::atomic<int> begun{0};
         for (int thread = 0; thread < threads; ++thread)
             running.emplace_back([&, thread] {
                 for (int i = 1; i <= 40; ++i) {
@@ -199,10 +200,11 @@ TEST(Commits, P7_of_several_threads_are_shared_and_each_is_durable_when_it_retur
                     made.commit();
                     const int told[2] = {thread, i};
                     DEMAND(::write(ends[1], told, sizeof told) == sizeof told);
+                    begun += i == 1;
                 }
             });
         // Killed while they are at it, after some.
-        while (made.stat().commits < threads * 20) std::this_thread::yield();
+        while (begun < threads || made.stat().commits < threads * 20) std::this_thread::yield();
         const tm_pool_stats stats = made.stat();
         DEMAND(stats.groups <= stats.commits);
         die();

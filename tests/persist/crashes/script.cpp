@@ -181,8 +181,13 @@ void Story::recover_on(tm_storage *files) const
 
 void explore(const std::string &name, const crash::Run &run, const Story &story, crash::Options options)
 {
-    options.name = name;
     options.recover = [&](tm_storage *files) { story.recover(files); };
+    explore(name, run, [&](tm_storage *files, const crash::Moment &moment) { return story.check(files, moment); }, options);
+}
+
+void explore(const std::string &name, const crash::Run &run, const crash::Check &check, crash::Options options)
+{
+    options.name = name;
     if (!options.most_recovery_states) options.most_recovery_states = is_long() ? 1000000 : is_quick() ? 1000 : 15000;
     if (is_long()) {
         options.bounds = {65536, 2048, 16384};
@@ -192,7 +197,7 @@ void explore(const std::string &name, const crash::Run &run, const Story &story,
         options.bounds = {64, 16, 16};
         options.recovery_bounds = {16, 4, 8};
     }
-    const crash::Report report = crash::explore(run, [&](tm_storage *files, const crash::Moment &moment) { return story.check(files, moment); }, options);
+    const crash::Report report = crash::explore(run, check, options);
     for (const crash::Failure &failure : report.failures) ADD_FAILURE() << name << ": " << failure.what << "\nstate " << failure.state << "\n" << failure.trace;
     if (std::getenv("TM_TEST_VERBOSE")) std::printf("%s", report.text().c_str());
     const std::lock_guard lock(sums.mutex);

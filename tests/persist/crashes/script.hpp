@@ -66,6 +66,8 @@ private:
 
 /** Explore, print what was explored, and fail the test for each failure. Counts into the sum that report_sums() prints. */
 void explore(const std::string &name, const crash::Run &run, const Story &story, crash::Options options = {});
+/** The same with another check. */
+void explore(const std::string &name, const crash::Run &run, const crash::Check &check, crash::Options options = {});
 /** Lines for tests/run. */
 void report_sums();
 /** Searches have their full length: TM_TEST_LONG is set. */

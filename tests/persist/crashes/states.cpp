@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 /** P1, P2, P5 to P9: every state that a crash may leave of a pool opens with the image of a commit that returned, or of the one in progress. */
+#include "create.hpp"
 #include "script.hpp"
+
+#include <cerrno>
 
 #include <gtest/gtest.h>
 #include <tm/config.h>
 #include <tm/faults.hpp>
 
 using namespace libtm::testing;
+using libtm::persist::Failure;
+using libtm::persist::Pool;
 namespace crash = libtm::crash;
 
 namespace {
@@ -50,6 +55,54 @@ TEST(CrashStates, of_a_creation_where_files_cannot_be_without_a_name)
     }, story, options);
 }
 
+TEST(CrashStates, P6_a_creation_that_a_crash_has_cut_off_can_be_made_again)
+{
+    const auto create = [](tm_storage *files) {
+        crash::Disk::of(files)->without_unnamed_files();
+        tm_pool_attr attr{};
+        attr.storage = files;
+        attr.flags = TM_POOL_NO_THREAD;
+        Pool::create(pool_path, page, attr)->close();
+    };
+    explore("creation made again", [&](tm_storage *files, crash::Marks &marks) {
+        create(files);
+        marks("created");
+    }, [&](tm_storage *files, const crash::Moment &moment) -> std::string {
+        try {
+            create(files);
+            return moment.reached("created", 0) ? "the pool is gone" : "";
+        } catch (const Failure &failure) {
+            return failure.code == EEXIST && crash::Disk::of(files)->files().has(pool_path) ? "" : failure.message();
+        }
+    });
+}
+
+/** The copy gets its name whole, and keeps it; what it is made from stays. */
+TEST(CrashStates, M15_of_a_backup)
+{
+    const Story story({page, 8 * 4096, {commit({{0, 64, 1}})}});
+    crash::Options options;
+    options.recoveries = 0; // those of pools are explored below
+    explore("backup", [&](tm_storage *files, crash::Marks &marks) {
+        story.play(files, marks);
+        tm_pool_attr attr{};
+        attr.storage = files;
+        libtm::persist::backup(pool_path, "copy", attr, {});
+        marks("copied");
+    }, [&](tm_storage *files, const crash::Moment &moment) -> std::string {
+        tm_pool_attr attr{};
+        attr.storage = files;
+        attr.flags = TM_POOL_NO_THREAD;
+        try {
+            const auto copy = Pool::open("copy", attr);
+            if (std::string_view(copy->data(), copy->size()) != story.image(1)) return "the copy has another image";
+        } catch (const Failure &failure) {
+            if (failure.code != ENOENT || moment.reached("copied", 0)) return failure.message();
+        }
+        return story.check(files, moment);
+    }, options);
+}
+
 TEST(CrashStates, P1_P2_of_commits)
 {
     explore_whole("commits", Story({2 * page, 8 * 4096, commits(5)}));
@@ -73,6 +126,15 @@ TEST(CrashStates, of_checkpoints_between_commits)
 TEST(CrashStates, of_commits_that_are_bigger_than_the_journal)
 {
     explore_whole("big commits", Story({8 * page, 4 * 4096, {commit({{0, 8, 1}}), commit({{0, 8 * page, 2}}), commit({{100, 8, 3}}), commit({{0, 8 * page, 4}}), {Step::abandon}, commit({{200, 8, 5}})}}));
+}
+
+TEST(CrashStates, of_a_recovery_of_groups_that_lie_behind_the_usual_end_of_the_journal)
+{
+    std::vector<Step> steps = {commit({{0, 8 * page, 1}})}; // makes it longer, for the small ones too
+    for (unsigned char value = 2; value < 11; ++value) steps.push_back(commit({{0, 8, value}}));
+    steps.push_back({Step::abandon});
+    steps.push_back(commit({{8, 8, 1}}));
+    explore_whole("behind the end", Story({8 * page, 4 * 4096, steps}));
 }
 
 TEST(CrashStates, of_growth)

@@ -238,52 +238,44 @@ void kill_at_each_call(const std::string &where, tm_storage *files)
         }
 }
 
-class FaultSweep : public ::testing::Test {
-protected:
-    void SetUp() override
-    {
-        if (has_thread_sanitizer) GTEST_SKIP() << "one thread alone has no races";
-    }
-};
-
 } // namespace
 
-TEST_F(FaultSweep, P3_P4_P11_P30_each_call_fails_in_memory)
+TEST(FaultSweep, P3_P4_P11_P30_each_call_fails_in_memory)
 {
     sweep_in_memory("in memory", false, crash::Disk::AfterFailure::see_new);
 }
 
-TEST_F(FaultSweep, P3_P4_each_call_fails_in_memory_and_what_a_failed_sync_was_to_write_is_forgotten)
+TEST(FaultSweep, P3_P4_each_call_fails_in_memory_and_what_a_failed_sync_was_to_write_is_forgotten)
 {
     sweep_in_memory("in memory, forgetful", false, crash::Disk::AfterFailure::see_old);
 }
 
-TEST_F(FaultSweep, P6_each_call_fails_in_memory_where_files_cannot_be_without_a_name)
+TEST(FaultSweep, P6_each_call_fails_in_memory_where_files_cannot_be_without_a_name)
 {
     sweep_in_memory("in memory, all named", true, crash::Disk::AfterFailure::see_new);
 }
 
-TEST_F(FaultSweep, P3_P4_P11_P30_each_call_fails_on_files_and_nothing_is_left_open_or_mapped)
+TEST(FaultSweep, P3_P4_P11_P30_each_call_fails_on_files_and_nothing_is_left_open_or_mapped)
 {
     sweep_on_files("files", tm_storage_system());
 }
 
-TEST_F(FaultSweep, P6_each_call_fails_on_files_that_cannot_be_without_a_name)
+TEST(FaultSweep, P6_each_call_fails_on_files_that_cannot_be_without_a_name)
 {
     sweep_on_files("files, all named", named_files());
 }
 
-TEST_F(FaultSweep, P1_P2_killed_before_and_after_each_call)
+TEST(FaultSweep, P1_P2_killed_before_and_after_each_call)
 {
     kill_at_each_call("kill", tm_storage_system());
 }
 
-TEST_F(FaultSweep, P6_killed_before_and_after_each_call_where_files_cannot_be_without_a_name)
+TEST(FaultSweep, P6_killed_before_and_after_each_call_where_files_cannot_be_without_a_name)
 {
     kill_at_each_call("kill, all named", named_files());
 }
 
-TEST_F(FaultSweep, every_kind_of_call_has_had_every_fault)
+TEST(FaultSweep, every_kind_of_call_has_had_every_fault)
 {
     if (hits.sites.empty()) GTEST_SKIP() << "the other tests were not run";
     std::vector<Fault> faults = crash::usual_faults();
