@@ -195,20 +195,22 @@ void Image::give_up(const Capture &capture) noexcept
     }
 }
 
-std::uint64_t Image::release_twins(std::uint64_t applied)
+std::uint64_t Image::release_twins(std::uint64_t applied, std::size_t most)
 {
-    if (twin_bytes() <= many_twins) return twin_bytes();
-    std::vector<std::size_t> gone;
-    try {
-        for (const std::size_t page : twins_)
-            if (state(page).last <= applied) gone.push_back(page);
-    } catch (const std::bad_alloc &) {
-        return twin_bytes(); // another time
+    for (; most > 0 && twin_bytes() > many_twins; --most) {
+        const std::size_t page = twins_.front();
+        if (state(page).last > applied) {
+            try {
+                twins_.push_back(page);
+            } catch (const std::bad_alloc &) {
+                break; // another time
+            }
+        } else {
+            state(page).twin = 0;
+            ::madvise(twin(page), page_size_, MADV_DONTNEED);
+        }
+        twins_.pop_front();
     }
-    std::sort(gone.begin(), gone.end());
-    for (const std::size_t page : gone) state(page).twin = 0;
-    std::erase_if(twins_, [&](std::size_t page) { return !state(page).twin; });
-    each_run(gone, [&](PageRun run) { ::madvise(twin(run.first), run.count * page_size_, MADV_DONTNEED); });
     return twin_bytes();
 }
 

@@ -15,6 +15,8 @@
 #include "dirty.hpp"
 #include "journal.hpp"
 
+#include <deque>
+
 namespace libtm::persist {
 
 /** Address space that is kept free for, or used by, a mapping. */
@@ -68,8 +70,11 @@ public:
     void committed(const Capture &capture, std::uint64_t sequence);
     /** The capture was not committed: what it holds is found again. */
     void give_up(const Capture &capture) noexcept;
-    /** Forget copies that the data file has too, if there are many. Returns the bytes that are left. */
-    std::uint64_t release_twins(std::uint64_t applied);
+    /**
+     * Forget copies that the data file has too, if there are many: after a look at the `most` oldest ones, since it is a commit that waits for this.
+     * Returns the bytes that are left.
+     */
+    std::uint64_t release_twins(std::uint64_t applied, std::size_t most);
     std::uint64_t twin_bytes() const { return twins_.size() * page_size_; }
     /** Give back the private copies of pages that are equal to the data file, which contains all that was committed. Nobody may store meanwhile. */
     void trim(const File &data);
@@ -97,7 +102,7 @@ private:
     std::size_t copied_ = 0;
     std::vector<PageRun> pending_; ///< changed pages that a scan has reported and no commit has taken
     bool all_pending_ = false;
-    std::vector<std::size_t> twins_; ///< pages that have one
+    std::deque<std::size_t> twins_; ///< pages that have one
     std::vector<char> now_, before_; ///< a page each
 };
 

@@ -51,7 +51,7 @@ namespace libtm::persist {
 
 namespace {
 
-constexpr std::uint64_t round_bytes = 8 << 20;  ///< of the journal, that a checkpoint beside commits applies at once
+constexpr std::uint64_t sync_bytes = 512 << 10; ///< of the data file, that a checkpoint syncs at once if no commit is bigger
 constexpr std::uint64_t most_twins = 256 << 20; ///< bytes of twins that make a checkpoint due
 
 /** Run `body` while no other transaction does. It must not throw. What a transaction may call must not wait for a mutex that is held here. */
@@ -350,7 +350,7 @@ void Pool::commit_now()
         counts_.pages += changed.pages.size();
         counts_.pages_compared += changed.compared;
         counts_.private_bytes = image_.private_bytes();
-        twin_bytes_ = image_.release_twins(applied_);
+        twin_bytes_ = image_.release_twins(applied_, 2 * changed.pages.size() + 16);
         if (wants_checkpoint()) work_to_do_.notify_one();
     }
     if (!keep_ || image_.private_bytes() <= keep_) return;
@@ -464,11 +464,15 @@ bool Pool::wants_checkpoint() const
     return needs_room_ || journal_.used() > journal_.size() / 4 || twin_bytes_ > most_twins;
 }
 
-/** A round of a checkpoint: the oldest groups, up to `limit` bytes of them. False: there were none. */
+/**
+ * A round of a checkpoint: the oldest groups, up to `limit` bytes of them. False: there were none. A commit that syncs meanwhile waits for what the data file
+ * syncs, so that is never much more at once than the biggest commit.
+ */
 bool Pool::apply_some(std::uint64_t limit)
 {
     const std::lock_guard checkpoint_lock(checkpoint_mutex_);
     std::vector<Span> groups;
+    std::uint64_t biggest = sync_bytes;
     {
         const std::lock_guard lock(mutex_);
         demand_unpoisoned();
@@ -477,6 +481,7 @@ bool Pool::apply_some(std::uint64_t limit)
             if (!groups.empty() && bytes + span.bytes > limit) break;
             groups.push_back(span);
             bytes += span.bytes;
+            biggest = std::max(biggest, span.bytes);
         }
     }
     if (groups.empty()) return false;
@@ -487,7 +492,7 @@ bool Pool::apply_some(std::uint64_t limit)
             header = header_.header;
         }
         GroupReader reader(journal_.file(), header);
-        Applier applier(reader, data_, page_size_);
+        Applier applier(reader, data_, page_size_, biggest);
         for (const Span &span : groups) {
             const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
             if (!group || !reader.body_is_valid(*group))
@@ -524,9 +529,10 @@ void Pool::work()
     for (;;) {
         work_to_do_.wait(lock, [&] { return stops_ || wants_checkpoint(); });
         if (stops_) return;
+        const std::uint64_t round = journal_.size() / 4;
         lock.unlock();
         try {
-            apply_some(round_bytes);
+            apply_some(round);
         } catch (const Failure &) { // the pool is poisoned, and says so when it is used
         } catch (const std::bad_alloc &) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10)); // nothing has changed

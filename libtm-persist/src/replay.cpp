@@ -132,6 +132,9 @@ void Applier::flush()
         data_.write(pages_.data(), pages_.size(), image_offset + run_begin);
         bytes_written_ += pages_.size();
         pages_.clear();
+        if (bytes_written_ - bytes_synced_ < sync_each_) return;
+        data_.sync();
+        bytes_synced_ = bytes_written_;
     };
     for (std::size_t i = 0; i < pieces_.size();) {
         const std::uint64_t page = pieces_[i].offset / page_size_ * page_size_;
@@ -140,7 +143,7 @@ void Applier::flush()
         bool is_whole = false;
         for (; end < pieces_.size() && pieces_[end].offset / page_size_ * page_size_ == page; ++end)
             if (pieces_[end].bytes == page_size_) first = end, is_whole = true;
-        if (page != run_begin + pages_.size() || pages_.size() >= batch_size) write_run();
+        if (page != run_begin + pages_.size() || pages_.size() >= std::min<std::uint64_t>(batch_size, sync_each_)) write_run();
         if (pages_.empty()) run_begin = page;
         const std::size_t at = pages_.size();
         pages_.resize(at + page_size_);

@@ -84,8 +84,14 @@ private:
 /** Where the frames of groups go: page by page, each composed of all that was added, in ascending order. */
 class Applier {
 public:
-    /** `data` is a file that the image lies in at image_offset. Nothing is synced. */
-    Applier(GroupReader &reader, const File &data, std::uint32_t page_size) : reader_(reader), data_(data), page_size_(page_size) {}
+    /**
+     * `data` is a file that the image lies in at image_offset. It is left to be synced; but whoever syncs another file meanwhile waits for what the device was given
+     * before, so about `sync_each` bytes are synced at a time.
+     */
+    Applier(GroupReader &reader, const File &data, std::uint32_t page_size, std::uint64_t sync_each = ~0ull)
+        : reader_(reader), data_(data), page_size_(page_size), sync_each_(sync_each)
+    {
+    }
     /** Add a valid group; may write out those before. */
     void add(const GroupHeader &group);
     void flush();
@@ -100,10 +106,11 @@ private:
     GroupReader &reader_;
     const File &data_;
     std::uint32_t page_size_;
+    std::uint64_t sync_each_;
     std::vector<Piece> pieces_;
     std::vector<char> bytes_;
     std::vector<char> pages_;
-    std::uint64_t bytes_written_ = 0;
+    std::uint64_t bytes_written_ = 0, bytes_synced_ = 0;
 };
 
 template <class Use> void GroupReader::each_frame(const GroupHeader &group, Use &&use)

@@ -83,10 +83,17 @@ int info_of(tm_storage *, int file, tm_storage_info *info)
     return 0;
 }
 
+bool is_in_memory(int file)
+{
+    struct statfs system;
+    return ::fstatfs(file, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 ssize_t read_bytes(tm_storage *, int file, void *to, size_t size, std::uint64_t offset, int cached)
 {
     iovec part{to, size};
-    const ssize_t count = ::preadv2(file, &part, 1, static_cast<off_t>(offset), cached ? RWF_NOWAIT : 0);
+    ssize_t count = ::preadv2(file, &part, 1, static_cast<off_t>(offset), cached ? RWF_NOWAIT : 0);
+    if (count < 0 && errno == EOPNOTSUPP && is_in_memory(file)) count = ::pread(file, to, size, static_cast<off_t>(offset));
     return count < 0 ? -errno : count;
 }
 

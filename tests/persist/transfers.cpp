@@ -242,6 +242,20 @@ TEST(Commits, M3_counted_when_threads_share_them)
     EXPECT_GE(stats.bytes_journaled, stats.groups * 4096); // more where a page of the file is not in memory, and goes as a whole
 }
 
+TEST(Commits, a_checkpoint_syncs_so_little_at_once_that_a_commit_beside_it_does_not_wait_long)
+{
+    const Directory directory;
+    constexpr std::size_t each = 64 << 10, commits = 64;
+    pool made{directory / "pool", commits * each, journal_of(16 << 20, TM_POOL_NO_THREAD)};
+    for (std::size_t i = 0; i < commits; ++i) {
+        std::memset(made.data() + i * each, 1, each);
+        made.commit();
+    }
+    const std::uint64_t before = made.stat().syncs;
+    made.checkpoint();
+    EXPECT_GE(made.stat().syncs - before, commits * each / (1 << 20)) << "a megabyte or less of the data file with each";
+}
+
 TEST(Commits, M3_a_plain_store_beside_a_commit_is_in_it_or_in_the_next)
 {
     if (has_thread_sanitizer) GTEST_SKIP() << "plain stores beside a commit are what this is about";
