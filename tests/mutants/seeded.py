@@ -68,15 +68,19 @@ class Library:
             sys.exit(f"{program} does not link:\n{result.stderr}")
         return program
 
+    def demand_texts(self, mutants):
+        """That each can be made: the sources may have moved on."""
+        counts = {name: (self.root / m["file"]).read_text().count(m["old"]) for name, m in mutants.items()}
+        wrong = [f"{name}: the text is in {mutants[name]['file']} {count} times, not once; adapt `old`" for name, count in counts.items() if count != 1]
+        if wrong:
+            sys.exit("\n".join(wrong))
+
     def change(self, name, mutant):
         """A copy of the library with the bug: its directory, and the file that has changed."""
         copy = self.work / name / self.root.name
         shutil.copytree(self.root, copy, ignore=shutil.ignore_patterns("doc"))
         changed = copy / mutant["file"]
-        text = changed.read_text()
-        if text.count(mutant["old"]) != 1:
-            sys.exit(f"{name}: the text is in {mutant['file']} {text.count(mutant['old'])} times, not once; adapt `old`")
-        changed.write_text(text.replace(mutant["old"], mutant["new"]))
+        changed.write_text(changed.read_text().replace(mutant["old"], mutant["new"]))
         return copy, changed
 
     def compile_changed(self, copy, changed, includes):
@@ -92,9 +96,10 @@ class Library:
         return [self.compile(s, includes, copy.parent / f"{s.parent.name}-{s.stem}.o") for s in seen if s.suffix == ".cpp" and self.is_object(s)]
 
 
-def try_all(kind, table_name, only, test):
-    """Print what `test(name, mutant)` says caught each bug; it returns that, or "". The status of the program."""
+def try_all(kind, table_name, only, code, test):
+    """Print what `test(name, mutant)`, which changes the Library `code`, says caught each bug; it returns that, or "". The status of the program."""
     wanted = {n: m for n, m in table(table_name).items() if not only or only in n}
+    code.demand_texts(wanted)
     survivors = 0
     with workers() as pool:
         for name, caught in zip(wanted, pool.map(lambda item: test(*item), wanted.items())):

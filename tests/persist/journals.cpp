@@ -4,6 +4,7 @@
 
 using namespace libtm::testing;
 using libtm::pool;
+namespace persist = libtm::persist;
 
 namespace {
 
@@ -23,7 +24,69 @@ void make_and_kill(const std::string &path, int first = 1)
     });
 }
 
+/** Memory that was used before is what the library gets. */
+void leave_letters_behind()
+{
+    std::vector<std::vector<char>> blocks;
+    for (std::size_t size = 16; size < (4u << 20); size += size / 4) blocks.emplace_back(size, 'j');
+    char stack[256 << 10];
+    std::memset(stack, 'j', sizeof stack);
+    asm volatile("" : : "r"(stack) : "memory");
+}
+
 } // namespace
+
+TEST(Journals, P31_what_is_not_said_to_be_something_is_zero_in_both_files)
+{
+    const Directory directory;
+    const std::string path = directory / "pool", journal = path + "-journal";
+    and_be_killed([&] {
+        leave_letters_behind();
+        tm_pool_attr how = journal_of(1 << 20, TM_POOL_NO_THREAD);
+        how.layout = "L";
+        pool made{path, 30000, how};
+        for (int i = 1; i < 40; ++i) {
+            leave_letters_behind();
+            made.data()[i * 500] = 1;
+            made.set_root("r", made.data());
+            made.commit();
+            if (i == 20) made.checkpoint();
+        }
+        die();
+    });
+    auto bytes = contents(path);
+    const Header header = header_of(path, current_copy(path));
+    const auto is_said = [&](std::uint64_t offset, std::uint64_t size) { std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), size, 0); };
+    for (int copy = 0; copy < 2; ++copy) {
+        const std::uint64_t at = copy * persist::block_size;
+        is_said(at, offsetof(Header, layout) + 2);
+        is_said(at + persist::block_size - 4, 4);
+    }
+    is_said(persist::image_offset + 64, 2);                       // the name of the root
+    is_said(persist::image_offset + 64 + TM_POOL_ROOT_NAME_SIZE, 8); // and where it is
+    for (int i = 1; i < 40; ++i) is_said(persist::image_offset + header.page_size + i * 500, 1);
+    EXPECT_EQ(std::find_if(bytes.begin(), bytes.end(), [](char byte) { return byte != 0; }) - bytes.begin(), static_cast<std::ptrdiff_t>(bytes.size()));
+
+    const std::vector<GroupHeader> groups = groups_in(journal);
+    ASSERT_GT(groups.size(), 30u);
+    bytes = contents(journal);
+    is_said(0, sizeof(JournalHeader));
+    is_said(persist::block_size - 4, 4);
+    for (const GroupHeader &group : groups) {
+        std::uint64_t at = group.offset + sizeof group;
+        for (std::uint32_t i = 0; i < group.frames; ++i) {
+            persist::Frame frame;
+            std::memcpy(&frame, bytes.data() + at, sizeof frame);
+            EXPECT_EQ(frame.zero, 0u);
+            for (std::uint64_t byte = 0; byte < frame.bytes; ++byte) EXPECT_NE(bytes[at + sizeof frame + byte], 'j');
+            is_said(at, sizeof frame + frame.bytes);
+            at += persist::frame_bytes(frame.bytes);
+        }
+        EXPECT_EQ(group.zero, 0u);
+        is_said(group.offset, sizeof group);
+    }
+    EXPECT_EQ(std::find_if(bytes.begin(), bytes.end(), [](char byte) { return byte != 0; }) - bytes.begin(), static_cast<std::ptrdiff_t>(bytes.size()));
+}
 
 TEST(Journals, P8_a_crashed_pool_without_its_journal_is_refused_and_opens_when_it_is_back)
 {

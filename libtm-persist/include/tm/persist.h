@@ -87,7 +87,7 @@ typedef struct tm_pool_attr {
     void *base TM_ZERO_POOL_;              /**< create: where to map it, a multiple of the page size. NULL: a free place far from all else */
     uint64_t reserve TM_ZERO_POOL_;        /**< bytes of address space to keep for tm_pool_grow(). 0: 4 GiB, or 4 times the size */
     uint64_t journal TM_ZERO_POOL_;        /**< bytes of the journal. 0: 4 times the size, at least 1 MiB, at most 64 MiB. A bigger commit makes it longer for a time */
-    uint64_t keep TM_ZERO_POOL_;           /**< bytes of private copies of pages above which a commit gives back those it can (tm_pool_trim()). 0: no limit */
+    uint64_t keep TM_ZERO_POOL_;           /**< bytes of private copies of pages above which a commit gives back those it can, and demands what tm_pool_trim() does. 0: no limit */
     tm_storage *storage TM_ZERO_POOL_;     /**< where the files are; must outlive the pool. NULL: the operating system's */
     uint64_t reserved[4] TM_ZERO_POOL_;    /**< zero */
 } tm_pool_attr;
