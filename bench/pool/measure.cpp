@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <iostream>
 #include <sys/mman.h>
+#include <thread>
+#include <unistd.h>
 
 namespace bench {
 
@@ -103,6 +105,9 @@ void measure(benchmark::State &state, bench_run::opened &on, const task &t, std:
     constexpr std::size_t least = 3;
     const auto commit = [&] { on.target->commit(on.what.draw(t.pages, t.what)); };
     std::vector<std::int64_t> samples;
+    // What the one before has left to the system is not in this one's time: pages to be written, and blocks of removed files, which some file systems discard a while later.
+    ::sync();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     for (auto _ : state) {
         const std::int64_t warm = now() + std::min<std::int64_t>(length / 8, 20'000'000);
         do commit();

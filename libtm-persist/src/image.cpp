@@ -11,7 +11,6 @@ namespace libtm::persist {
 namespace {
 
 constexpr std::uint32_t line_size = 64;
-constexpr std::uint64_t many_twins = 64 << 20; ///< bytes
 
 constexpr std::uint64_t first_base = 0x7ea000000000; ///< below what the system hands out, inside of what every sanitizer leaves to programs
 constexpr std::uint64_t slot_size = 1ull << 32;

@@ -50,6 +50,9 @@ struct Capture {
     std::uint64_t compared = 0;     ///< pages
 };
 
+/** Bytes of copies that a commit keeps. Tests set it to less, before they open a pool. */
+inline std::uint64_t many_twins = 64 << 20;
+
 /** The mapped image. The committer's alone: not thread-safe. */
 class Image {
 public:

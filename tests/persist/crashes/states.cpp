@@ -166,7 +166,7 @@ TEST(CrashStates, of_a_process_that_was_killed_before_the_power_was_cut)
 /** The process dies, or meets an error for good, at each of its calls in turn; then another opens the pool, and commits; then the power is cut. */
 TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
 {
-    const Story first({2 * page, 4 * 4096, {commit({{0, 64, 1}}), {Step::checkpoint}, commit({{page, page, 2}}), commit({{64, 64, 3}}), {Step::grow, {}, 3 * page}, commit({{0, 2 * page, 4}})}});
+    const Story first({2 * page, 4 * 4096, {commit({{0, 64, 1}}), {Step::checkpoint}, commit({{page, page, 2}}), commit({{64, 64, 3}}), {Step::grow, {}, 4 * page}, commit({{0, 4 * page, 4}})}});
     std::uint64_t calls = 0;
     {
         crash::Disk disk;
