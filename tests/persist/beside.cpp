@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** What one thread does to a pool while another is in the middle of a commit or a checkpoint: at a chosen call to the files, the other one acts. */
+#include "create.hpp"
 #include "pool.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -35,6 +37,10 @@ public:
             current->play(current->info_, file);
             return current->real_.info(self, file, info);
         };
+        files->read = [](tm_storage *self, int file, void *to, size_t size, std::uint64_t offset, int cached) {
+            current->play(current->read_, file);
+            return current->real_.read(self, file, to, size, offset, cached);
+        };
     }
     ~Interlude() { *files_ = real_; }
     Interlude(const Interlude &) = delete;
@@ -44,6 +50,9 @@ public:
     void before_sync(Of of, std::function<void()> body, unsigned skip = 0) { sync_ = {of, std::move(body), skip}; }
     /** The same before somebody asks how long it is. */
     void before_info(Of of, std::function<void()> body) { info_ = {of, std::move(body), 0}; }
+    /** The same before somebody reads it, after `skip` times. Returns whether it has come to that. */
+    void before_read(Of of, std::function<void()> body, unsigned skip) { read_ = {of, std::move(body), skip}; }
+    bool was_read() const { return !read_.body; }
 
 private:
     struct Part {
@@ -65,7 +74,7 @@ private:
     static inline Interlude *current = nullptr;
     tm_storage *files_;
     tm_storage real_;
-    Part sync_, info_;
+    Part sync_, info_, read_;
 };
 
 /** Somebody else, who may have to wait for us: after a while we go on all the same. */
@@ -216,4 +225,90 @@ TEST(Beside, P2_room_in_the_journal_is_not_used_again_before_the_header_is_durab
     const crash::Report report = crash::explore(run, check, options);
     for (const crash::Failure &failure : report.failures) ADD_FAILURE() << failure.what << "\n" << failure.trace;
     EXPECT_GT(report.opened, 20u);
+}
+
+namespace {
+
+constexpr std::size_t long_image = 3 << 20; ///< a copy of which is made in several parts
+
+void store_and_commit(Pool &pool, char value)
+{
+    pool.data()[0] = pool.data()[long_image - 1] = value;
+    pool.commit();
+}
+
+/** Make a backup, and act when its first part is done. What its first and last byte are. */
+std::vector<int> backup_beside(tm_storage *files, const std::function<void()> &act)
+{
+    bool is_first = true;
+    libtm::persist::backup("pool", "copy", attr_for(files), [&](std::uint64_t, std::uint64_t) {
+        if (std::exchange(is_first, false)) act();
+        return true;
+    });
+    const auto copy = Pool::open("copy", attr_for(files, TM_POOL_READ_ONLY | TM_POOL_ANYWHERE));
+    return {copy->data()[0], copy->data()[long_image - 1]};
+}
+
+} // namespace
+
+TEST(Beside, M15_a_backup_takes_what_a_checkpoint_has_applied_and_not_yet_said_so)
+{
+    crash::Disk disk;
+    const auto pool = Pool::create("pool", long_image, attr_for(disk.storage()));
+    store_and_commit(*pool, 1); // something to begin with
+    Interlude interlude(disk.storage());
+    std::atomic<bool> is_copied{false};
+    Other other;
+    const std::vector<int> copied = backup_beside(disk.storage(), [&] {
+        store_and_commit(*pool, 2);
+        interlude.before_sync(Interlude::Of::data, [&] {
+            while (!is_copied) std::this_thread::yield();
+        });
+        other.act([&] { pool->checkpoint(); });
+    });
+    is_copied = true;
+    other.wait();
+    EXPECT_EQ(copied, (std::vector<int>{2, 2}));
+}
+
+TEST(Beside, M15_a_backup_begins_again_when_the_pool_was_closed_and_opened_meanwhile)
+{
+    crash::Disk disk;
+    auto pool = Pool::create("pool", long_image, attr_for(disk.storage()));
+    store_and_commit(*pool, 1);
+    const std::vector<int> copied = backup_beside(disk.storage(), [&] {
+        pool->close();
+        pool.reset();
+        pool = Pool::open("pool", attr_for(disk.storage()));
+        store_and_commit(*pool, 2);
+        pool->checkpoint();
+    });
+    EXPECT_EQ(copied, (std::vector<int>{2, 2}));
+}
+
+/** A group that is longer than what is read at once is read twice, to check it and to take it; in between its room may be used for something else. */
+TEST(Beside, M15_a_backup_takes_nothing_of_a_group_that_was_let_go_while_it_was_read)
+{
+    constexpr std::size_t pages = 600, frame = 16 + page;
+    for (unsigned skip = 0;; ++skip) {
+        crash::Disk disk;
+        tm_pool_attr attr = attr_for(disk.storage());
+        attr.journal = 4 << 20;
+        const auto pool = Pool::create("pool", long_image, attr);
+        std::memset(pool->data(), 1, pages * page);
+        pool->commit();
+        Interlude interlude(disk.storage());
+        interlude.before_read(Interlude::Of::journal, [&] {
+            pool->checkpoint();
+            const auto journal = libtm::persist::File::open(*disk.storage(), "pool-journal", TM_STORAGE_WRITE);
+            journal.write("\x55", 1, libtm::persist::groups_offset + 64 + (pages - 1) * frame + 16); // of the last page
+        }, skip);
+        libtm::persist::backup("pool", "copy", attr, {});
+        const auto copy = Pool::open("copy", attr_for(disk.storage(), TM_POOL_READ_ONLY | TM_POOL_ANYWHERE));
+        EXPECT_EQ(std::count(copy->data(), copy->data() + pages * page, 1), static_cast<std::ptrdiff_t>(pages * page)) << "at read " << skip;
+        if (!interlude.was_read()) {
+            EXPECT_GT(skip, 6u);
+            break;
+        }
+    }
 }
