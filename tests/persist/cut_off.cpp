@@ -56,6 +56,23 @@ TEST(CutOff, P28_the_process_ends_with_a_message_that_names_the_file_and_the_las
     EXPECT_EQ(pool(path).data()[1000000], 7);
 }
 
+TEST(CutOff, P28_what_a_pool_has_grown_by_is_explained_too)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    if (has_sanitizer) ::setenv("ASAN_OPTIONS", "handle_sigbus=0", 1);
+    const auto [text, status] = printed_by([&] {
+        std::signal(SIGBUS, SIG_DFL); // a sanitizer's handler would be there before ours
+        pool made{path, 4096};
+        made.grow(1 << 20);
+        std::filesystem::resize_file(path, 100000);
+        volatile char byte = made.data()[1000000];
+        (void)byte;
+    });
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << status << text;
+    EXPECT_NE(text.find("libtm: " + path), std::string::npos) << text;
+}
+
 TEST(CutOff, P28_a_handler_of_the_programs_own_stays)
 {
     const Directory directory;
