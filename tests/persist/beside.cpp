@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <gtest/gtest.h>
+#include <mutex>
 #include <thread>
 #include <tm/crash.hpp>
 
@@ -47,12 +48,17 @@ public:
     Interlude &operator=(const Interlude &) = delete;
 
     /** Call `body` once, before a file of this kind is synced: the first time from now on, or after `skip` times. */
-    void before_sync(Of of, std::function<void()> body, unsigned skip = 0) { sync_ = {of, std::move(body), skip}; }
+    void before_sync(Of of, std::function<void()> body, unsigned skip = 0) { set(sync_, {of, std::move(body), skip}); }
     /** The same before somebody asks how long it is. */
-    void before_info(Of of, std::function<void()> body) { info_ = {of, std::move(body), 0}; }
-    /** The same before somebody reads it, after `skip` times. Returns whether it has come to that. */
-    void before_read(Of of, std::function<void()> body, unsigned skip) { read_ = {of, std::move(body), skip}; }
-    bool was_read() const { return !read_.body; }
+    void before_info(Of of, std::function<void()> body) { set(info_, {of, std::move(body), 0}); }
+    /** The same before somebody reads it, after `skip` times. */
+    void before_read(Of of, std::function<void()> body, unsigned skip) { set(read_, {of, std::move(body), skip}); }
+    /** Whether it has come to that. */
+    bool was_read()
+    {
+        const std::lock_guard lock(mutex_);
+        return !read_.body;
+    }
 
 private:
     struct Part {
@@ -61,19 +67,31 @@ private:
         unsigned skip = 0;
     };
 
+    void set(Part &part, Part now)
+    {
+        const std::lock_guard lock(mutex_);
+        part = std::move(now);
+    }
+
     void play(Part &part, int file)
     {
-        if (!part.body) return;
-        char magic[8] = {};
-        real_.read(files_, file, magic, sizeof magic, 0, 0);
-        if ((std::memcmp(magic, "libtmjnl", sizeof magic) == 0) != (part.of == Of::journal)) return;
-        if (part.skip-- != 0) return;
-        std::exchange(part.body, nullptr)();
+        std::function<void()> body;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!part.body) return;
+            char magic[8] = {};
+            real_.read(files_, file, magic, sizeof magic, 0, 0);
+            if ((std::memcmp(magic, "libtmjnl", sizeof magic) == 0) != (part.of == Of::journal)) return;
+            if (part.skip-- != 0) return;
+            body = std::exchange(part.body, nullptr);
+        }
+        body();
     }
 
     static inline Interlude *current = nullptr;
     tm_storage *files_;
     tm_storage real_;
+    std::mutex mutex_;
     Part sync_, info_, read_;
 };
 
