@@ -75,7 +75,10 @@ void Journal::extend_for(std::uint64_t bytes)
     if (!groups_.empty() || groups_offset + bytes <= end_) return;
     const std::uint64_t wanted = groups_offset + bytes;
     try {
-        file_.reserve(end_, wanted - end_);
+        // Space that is only reserved becomes the file's when the file system notes that it was written, and ext4 that is shut down meanwhile loses
+        // that note and answers the sync with success. So the group goes to where zeros are that were synced, like any other.
+        file_.write_zeros(end_, wanted - end_);
+        file_.sync();
     } catch (const Failure &) {
         try {
             file_.truncate(end_);

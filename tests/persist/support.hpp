@@ -38,11 +38,12 @@ private:
     std::string path_;
 };
 
-/** Run `body` in a child that ends with _exit(0) unless something else ends it. Returns the status of waitpid(2). */
+/** Run `body` in a child that ends with _exit(0) unless something else ends it: SIGALRM if it hangs. Returns the status of waitpid(2). */
 inline int in_child(const std::function<void()> &body)
 {
     const pid_t child = ::fork();
     if (child == 0) {
+        ::alarm(120);
         try {
             body();
         } catch (const std::exception &error) {
