@@ -75,15 +75,21 @@ void Journal::extend_for(std::uint64_t bytes)
     if (!groups_.empty() || groups_offset + bytes <= end_) return;
     const std::uint64_t wanted = groups_offset + bytes;
     try {
-        // Space that is only reserved becomes the file's when the file system notes that it was written, and ext4 that is shut down meanwhile loses
-        // that note and answers the sync with success. So the group goes to where zeros are that were synced, like any other.
-        file_.write_zeros(end_, wanted - end_);
-        file_.sync();
+        file_.reserve(end_, wanted - end_);
     } catch (const Failure &) {
         try {
             file_.truncate(end_);
         } catch (const Failure &) { // it is only longer than it need be
         }
+        throw;
+    }
+    try {
+        // Space that is only reserved becomes the file's when the file system notes that it was written, and ext4 that is shut down meanwhile loses
+        // that note and answers the sync with success. So the group goes to where zeros are that were synced, like any other.
+        file_.write_zeros(end_, wanted - end_);
+        file_.sync();
+    } catch (Failure &failure) {
+        failure.code = EIO; // there was space
         throw;
     }
     end_ = wanted;
