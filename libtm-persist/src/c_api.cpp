@@ -32,6 +32,8 @@ tm_pool_attr checked(const tm_pool_attr *attr, const char *path)
     demand(path && *path, "path", "the name of a file");
     demand((all.flags & ~known) == 0, "tm_pool_attr.flags", "TM_POOL_ flags");
     demand((all.flags & (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY)) != (TM_POOL_READ_ONLY | TM_POOL_THROWAWAY), "tm_pool_attr.flags", "one of TM_POOL_READ_ONLY and TM_POOL_THROWAWAY");
+    demand(all.durability >= TM_DURABILITY_DEFAULT && all.durability <= TM_DURABILITY_SYNC, "tm_pool_attr.durability", "a TM_DURABILITY_ value");
+    demand(all.padding == 0, "tm_pool_attr.padding", "zero");
     for (const std::uint64_t word : all.reserved) demand(word == 0, "tm_pool_attr.reserved", "zeros");
     demand(!all.layout || strnlen(all.layout, TM_POOL_LAYOUT_SIZE) < TM_POOL_LAYOUT_SIZE, "tm_pool_attr.layout", "at most 63 bytes");
     demand(all.reserve <= libtm::persist::most_image && all.journal <= libtm::persist::most_image, "tm_pool_attr", "at most 2^46 bytes");
@@ -91,6 +93,8 @@ extern "C" int tm_pool_close(tm_pool *pool)
 }
 
 extern "C" int tm_pool_commit(tm_pool *pool) { return with(pool, [](Pool &it) { it.commit(); }); }
+extern "C" uint64_t tm_pool_ticket(const tm_pool *pool) { return pool ? pool->pool->ticket() : 0; }
+extern "C" int tm_pool_wait(tm_pool *pool, uint64_t ticket) { return with(pool, [&](Pool &it) { it.wait(ticket); }); }
 extern "C" int tm_pool_checkpoint(tm_pool *pool) { return with(pool, [](Pool &it) { it.checkpoint(); }); }
 extern "C" int tm_pool_trim(tm_pool *pool) { return with(pool, [](Pool &it) { it.trim(); }); }
 extern "C" int tm_pool_grow(tm_pool *pool, size_t size) { return with(pool, [&](Pool &it) { it.grow(size); }); }

@@ -63,6 +63,8 @@ Failure call_failed(int fault, const std::string &file, const char *call, std::u
     return failure;
 }
 
+bool is_want(int code) { return code == ENOSPC || code == EDQUOT || code == EFBIG || code == ENOMEM || code == ENOBUFS; }
+
 int remember(const Failure &failure) noexcept
 {
     Last &mine = last();

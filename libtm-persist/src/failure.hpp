@@ -25,6 +25,9 @@ struct Failure {
 /** A failed system call on a file. `fault` is an errno value. */
 Failure call_failed(int fault, const std::string &file, const char *call, std::uint64_t offset = 0);
 
+/** Whether there was too little of something: then nothing has changed. */
+bool is_want(int code);
+
 /** Keep `failure` for tm_pool_error() of this thread. Returns its code. */
 int remember(const Failure &failure) noexcept;
 

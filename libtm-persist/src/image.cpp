@@ -150,7 +150,7 @@ void Image::look_at(std::size_t page, const File &data, std::uint64_t applied, C
     // A plain store beside us must not come between the comparison and the copy.
     std::memcpy(now_.data(), live(page), page_size_);
     const char *before = nullptr;
-    if (known.twin) before = twin(page);
+    if (known.twin && !known.stale) before = twin(page);
     else if (known.last <= applied && data.read_cached(before_.data(), page_size_, image_offset + page * page_size_)) before = before_.data();
 
     const std::uint64_t at = page * page_size_;
@@ -175,11 +175,23 @@ void Image::look_at(std::size_t page, const File &data, std::uint64_t applied, C
     if (!known.twin) twins_.push_back(page);
     std::memcpy(twin(page), now_.data(), page_size_);
     known.twin = 1;
+    known.stale = 0;
 }
 
-void Image::committed(const Capture &capture, std::uint64_t sequence)
+void Image::committed(const Capture &capture, std::uint64_t ticket) noexcept
 {
-    for (const std::size_t page : capture.pages) state(page).last = sequence;
+    // A transaction may have changed the page since.
+    for (const std::size_t page : capture.pages) state(page).last = std::max<std::uint64_t>(state(page).last, ticket);
+}
+
+void Image::changed(std::uint64_t offset, std::uint64_t size, std::uint64_t ticket) noexcept
+{
+    for (std::size_t page = offset / page_size_; page * page_size_ < offset + size; ++page) {
+        State &known = state(page);
+        if (!known.copied) known.copied = 1, ++copied_;
+        known.stale = 1;
+        known.last = ticket;
+    }
 }
 
 void Image::give_up(const Capture &capture) noexcept

@@ -4,9 +4,9 @@
  * The memory of a pool: its mapping, what of it was committed, and what has changed since.
  *
  * A page's committed bytes are known in one of three ways, in this order:
- * 1. It has a *twin*: a copy, made by the commit that journaled it last.
- * 2. No group that is not yet in the data file holds it: then the data file has its bytes.
- * 3. Otherwise they are not known, and a commit takes the page as a whole.
+ * 1. It has a *twin*: a copy, made by the whole-image commit that journaled it last, and no transaction has changed it since.
+ * 2. No commit that is not yet in the data file has changed it: then the data file has its bytes.
+ * 3. Otherwise they are not known, and a whole-image commit takes the page as a whole.
  *
  * A page that equals its committed bytes needs no frame. That the data file has the same bytes is not enough: the journal may hold others.
  */
@@ -53,7 +53,10 @@ struct Capture {
 /** Bytes of copies that a commit keeps. Tests set it to less, before they open a pool. */
 inline std::uint64_t many_twins = 64 << 20;
 
-/** The mapped image. The committer's alone: not thread-safe. */
+/**
+ * The mapped image. Not thread-safe: the pool's commit mutex guards it. Transactions commit beside its holder, and call changed() under the order mutex; so what
+ * touches the same in the states of pages, committed(), give_up() and release_twins(), needs that too, while capture() and trim() run alone.
+ */
 class Image {
 public:
     Image() = default;
@@ -67,10 +70,15 @@ public:
     std::uint64_t reserve() const { return region_.size(); }
     const char *detection() const { return dirty_ ? dirty_->name() : "none"; }
 
-    /** Find what has changed since the last commit, and copy it. `applied`: the groups up to it are in `data`. Nobody may store transactionally meanwhile. */
+    /**
+     * Find what has changed since the last commit, and copy it. `applied`: the commits with tickets up to it are in `data`. Nobody may store transactionally
+     * meanwhile.
+     */
     Capture capture(const File &data, std::uint64_t applied);
-    /** The capture is group `sequence`. */
-    void committed(const Capture &capture, std::uint64_t sequence);
+    /** The capture is the commit `ticket`. */
+    void committed(const Capture &capture, std::uint64_t ticket) noexcept;
+    /** The transaction `ticket` has stored these bytes of the image. */
+    void changed(std::uint64_t offset, std::uint64_t size, std::uint64_t ticket) noexcept;
     /** The capture was not committed: what it holds is found again. */
     void give_up(const Capture &capture) noexcept;
     /**
@@ -88,8 +96,9 @@ public:
 private:
     /** Of each page. */
     struct State {
-        std::uint64_t last : 62;  ///< group that holds it
+        std::uint64_t last : 61;  ///< ticket of the commit that changed it last
         std::uint64_t twin : 1;   ///< it has one
+        std::uint64_t stale : 1;  ///< which is not what was committed last
         std::uint64_t copied : 1; ///< it has a private copy, as far as is known
     };
 

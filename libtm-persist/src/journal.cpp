@@ -10,6 +10,16 @@ namespace libtm::persist {
 
 std::uint64_t group_bytes(std::uint64_t bytes_of_frames) { return rounded_up(sizeof(GroupHeader) + bytes_of_frames, block_size); }
 
+void Frames::add(std::uint64_t offset, const void *from, std::uint32_t size)
+{
+    const Frame frame{offset, size, 0};
+    const std::size_t at = bytes.size();
+    bytes.resize(at + frame_bytes(size)); // zeros behind the last byte
+    std::memcpy(bytes.data() + at, &frame, sizeof frame);
+    std::memcpy(bytes.data() + at + sizeof frame, from, size);
+    ++count;
+}
+
 Journal::Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use)
     : seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(groups_offset + rounded_up(size, block_size)), end_(usual_end_), last_(header.applied)
 {
@@ -103,21 +113,43 @@ void Journal::shrink()
     if (head_ > end_) head_ = groups_offset;
 }
 
-void Journal::write(const Span &span, std::span<const Change> changes) const
+void Journal::write(const Span &span, const Frames &before, std::span<const Change> changes) const
 {
     static constexpr char zeros[block_size] = {};
+    GroupHeader group{};
+    std::uint64_t bytes = sizeof group;
+    const auto count = [&](const void *from, std::size_t size) {
+        group.body = checksum(group.body, from, size);
+        bytes += size;
+    };
+    const auto seal = [&] {
+        std::memcpy(group.magic, GroupHeader::expected_magic, sizeof group.magic);
+        group.sequence = span.sequence;
+        group.generation = generation_;
+        group.offset = span.offset;
+        group.bytes = span.bytes;
+        group.durable = span.sequence - 1;
+        group.frames = before.count + static_cast<std::uint32_t>(changes.size());
+        group.checksum = checksum_of(group, seed_);
+    };
+    count(before.bytes.data(), before.bytes.size());
+    if (changes.empty()) {
+        count(zeros, span.bytes - bytes);
+        seal();
+        iovec parts[] = {{&group, sizeof group}, {const_cast<char *>(before.bytes.data()), before.bytes.size()}, {const_cast<char *>(zeros), 0}};
+        parts[2].iov_len = span.bytes - sizeof group - before.bytes.size();
+        return file_.write(parts, span.offset);
+    }
     std::vector<Frame> frames;
     frames.reserve(changes.size());
     std::vector<iovec> parts;
-    parts.reserve(changes.size() * 2 + 2);
-    GroupHeader group{};
+    parts.reserve(changes.size() * 3 + 3);
     parts.push_back({&group, sizeof group});
-    std::uint64_t bytes = sizeof group;
+    if (before.count) parts.push_back({const_cast<char *>(before.bytes.data()), before.bytes.size()});
     const auto add = [&](const void *from, std::size_t size) {
         if (size == 0) return;
         parts.push_back({const_cast<void *>(from), size});
-        group.body = checksum(group.body, from, size);
-        bytes += size;
+        count(from, size);
     };
     for (const Change &change : changes) {
         frames.push_back({change.offset, change.bytes, 0});
@@ -126,18 +158,11 @@ void Journal::write(const Span &span, std::span<const Change> changes) const
         add(zeros, rounded_up(change.bytes, 8) - change.bytes);
     }
     add(zeros, span.bytes - bytes);
-    std::memcpy(group.magic, GroupHeader::expected_magic, sizeof group.magic);
-    group.sequence = span.sequence;
-    group.generation = generation_;
-    group.offset = span.offset;
-    group.bytes = span.bytes;
-    group.durable = span.sequence - 1;
-    group.frames = static_cast<std::uint32_t>(changes.size());
-    group.checksum = checksum_of(group, seed_);
+    seal();
     file_.write(parts, span.offset);
 }
 
-void Journal::push(std::list<Span> &next) noexcept
+void Journal::push(std::list<Group> &next) noexcept
 {
     const Span span = next.front();
     groups_.splice(groups_.end(), next);

@@ -22,8 +22,22 @@ struct Change {
     const char *from;
 };
 
-/** Bytes of a group of these changes. */
+/** Bytes of a group of so many bytes of frames. */
 std::uint64_t group_bytes(std::uint64_t bytes_of_frames);
+
+/** Frames as they stand in the journal. */
+struct Frames {
+    std::vector<char> bytes;
+    std::uint32_t count = 0;
+
+    /** Add one; there is room: bytes.reserve(). All of it lies in one page. */
+    void add(std::uint64_t offset, const void *from, std::uint32_t size);
+};
+
+/** A group in the ring. */
+struct Group : Span {
+    std::uint64_t ticket = 0; ///< of the last commit in it
+};
 
 /** The ring. Not thread-safe: the pool's mutex guards it, but for write() and sync(), which one thread calls at a time. */
 class Journal {
@@ -41,15 +55,15 @@ public:
     void extend_for(std::uint64_t bytes);
     /** Go back to the usual size, if it is empty. */
     void shrink();
-    /** Write the group. */
-    void write(const Span &span, std::span<const Change> changes) const;
+    /** Write the group: `frames`, then `changes`. Throws std::bad_alloc before the first byte is written, and without changes never. */
+    void write(const Span &span, const Frames &frames, std::span<const Change> changes) const;
     void sync() const { file_.sync(); }
     /** The one group in `next` counts from now on. It cannot fail: the group is durable. */
-    void push(std::list<Span> &next) noexcept;
+    void push(std::list<Group> &next) noexcept;
     /** Groups up to `sequence` are in the data file. */
     void let_go(std::uint64_t sequence);
 
-    const std::list<Span> &groups() const { return groups_; }
+    const std::list<Group> &groups() const { return groups_; }
     const File &file() const { return file_; }
     File &file() { return file_; }
     std::uint64_t size() const { return end_; }
@@ -72,7 +86,7 @@ private:
     std::uint64_t head_ = groups_offset;
     std::uint64_t last_ = 0; ///< sequence
     std::uint64_t used_ = 0;
-    std::list<Span> groups_;
+    std::list<Group> groups_;
 };
 
 } // namespace libtm::persist

@@ -67,9 +67,6 @@ template <class Body> void alone(const char *label, Body &&body)
     }
 }
 
-/** Whether there was too little of something: then nothing has changed. */
-bool is_want(int code) { return code == ENOSPC || code == EDQUOT || code == EFBIG || code == ENOMEM || code == ENOBUFS; }
-
 std::uint64_t journal_size(const tm_pool_attr &attr, std::uint64_t image_size)
 {
     if (attr.journal) return std::max(attr.journal, 4 * block_size);
@@ -122,7 +119,9 @@ std::string detection_option()
 }
 
 Pool::Pool(std::string path, const tm_pool_attr &attr)
-    : path_(absolute(std::move(path), attr)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep)
+    : path_(absolute(std::move(path), attr)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep),
+      durability_(attr.durability == TM_DURABILITY_DEFAULT ? TM_DURABILITY_SYNC : attr.durability), interval_(attr.interval ? attr.interval : 10), window_(attr.window ? attr.window : 100),
+      line_(1), spare_(1)
 {
 }
 
@@ -237,6 +236,7 @@ void Pool::start(Region region, const tm_pool_attr &attr)
     watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(image_.base()), image_size_, path_);
     watched_->add(data_);
     watched_->add(journal_.file());
+    attend_to(*this, image_.base(), image_.reserve());
     if (!(flags_ & TM_POOL_NO_THREAD)) {
         // Signals are the program's: none is handled on a thread that it does not know of.
         sigset_t all, before;
@@ -306,8 +306,10 @@ void Pool::poison(const Failure &failure)
                 poison_ = failure;
             } catch (const std::bad_alloc &) {
             }
+            is_poisoned_ = true;
         }
         applied_some_.notify_all();
+        durable_some_.notify_all();
     }
     Failure told = failure;
     told.code = failure.code == ESTALE ? ESTALE : EIO;
@@ -340,40 +342,40 @@ void Pool::commit()
 void Pool::commit_now()
 {
     demand_whole();
-    const Capture changed = capture();
-    if (!changed.changes.empty()) append(changed);
+    Whole whole;
+    const std::uint64_t ticket = capture(whole);
+    make_durable(ticket);
+    if (whole.failure.code) {
+        const std::lock_guard order(order_mutex_);
+        image_.give_up(whole.changed);
+        throw whole.failure;
+    }
     {
+        const std::lock_guard order(order_mutex_);
+        image_.committed(whole.changed, ticket);
         const std::lock_guard lock(mutex_);
         durable_capture_ = captures_;
         ++counts_.commits;
-        counts_.groups += !changed.changes.empty();
-        counts_.pages += changed.pages.size();
-        counts_.pages_compared += changed.compared;
-        counts_.private_bytes = image_.private_bytes();
-        twin_bytes_ = image_.release_twins(applied_, 2 * changed.pages.size() + 16);
-        if (wants_checkpoint()) work_to_do_.notify_one();
+        counts_.pages += whole.changed.pages.size();
+        counts_.pages_compared += whole.changed.compared;
+        twin_bytes_ = image_.release_twins(applied_ticket_, 2 * whole.changed.pages.size() + 16);
     }
-    if (!keep_ || image_.private_bytes() <= keep_) return;
-    // The commit is durable, whatever comes of this.
+    trim_if_too_much();
+}
+
+/** Give copies of pages back, if there are more than the user wants. For the holder of the commit mutex. What is committed is durable, whatever comes of this. */
+void Pool::trim_if_too_much()
+{
+    if (!keep_) return;
+    {
+        const std::lock_guard order(order_mutex_);
+        if (image_.private_bytes() <= keep_) return;
+    }
     try {
         trim_now();
     } catch (const Failure &failure) {
         if (failure.code != ENOMEM) throw;
     } catch (const std::bad_alloc &) {
-    }
-}
-
-/**
- * Run `body`, which uses the files. When a call on them fails for another reason than want of space, what is in them is not known any more (invariant 5). Space and
- * memory are asked for before anything is written.
- */
-template <class Body> void Pool::or_poison(Body &&body)
-{
-    try {
-        body();
-    } catch (const Failure &failure) {
-        if (failure.file.empty() || is_want(failure.code)) throw;
-        poison(failure);
     }
 }
 
@@ -385,51 +387,41 @@ void Pool::demand_whole()
         poison({ESTALE, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + image_size_), {}});
 }
 
-Capture Pool::capture()
+/** Find what has changed, and put it into the line. Returns the ticket: of this commit, or if nothing has changed of the one before. */
+std::uint64_t Pool::capture(Whole &whole)
 {
     std::uint64_t applied;
     {
         const std::lock_guard lock(mutex_);
         ++captures_;
-        applied = applied_;
+        applied = applied_ticket_;
     }
-    Capture changed;
+    std::list<Batch> next(1);
+    std::list<Group> listing(1);
+    std::uint64_t ticket = 0;
     bool had_memory = true;
     alone("tm_pool_commit", [&]() noexcept {
+        const std::lock_guard order(order_mutex_); // there is nobody else but one who writes
+        ticket = last_ticket_ + 1;
         try {
-            changed = image_.capture(data_, applied);
+            whole.changed = image_.capture(data_, applied);
         } catch (const std::bad_alloc &) {
             had_memory = false;
+            return;
         }
+        if (whole.changed.changes.empty()) {
+            --ticket;
+            return;
+        }
+        Batch &batch = line_.back();
+        batch.ticket = last_ticket_ = ticket;
+        batch.whole = &whole;
+        if (batch.listing.empty()) batch.listing.swap(listing);
+        line_.splice(line_.end(), next);
+        open_bytes_ = 0;
     });
     if (!had_memory) throw std::bad_alloc();
-    return changed;
-}
-
-void Pool::append(const Capture &changed)
-{
-    const std::uint64_t bytes = group_bytes(changed.frame_bytes);
-    std::list<Span> next; // what lists the group is made now, since nothing may fail when that is durable
-    try {
-        next.push_back(place(bytes));
-    } catch (...) {
-        image_.give_up(changed);
-        throw;
-    }
-    const Span span = next.front();
-    try {
-        journal_.write(span, changed.changes);
-        journal_.sync();
-    } catch (const Failure &failure) {
-        poison(failure);
-    } catch (const std::bad_alloc &) { // before the first byte was written
-        image_.give_up(changed);
-        throw;
-    }
-    image_.committed(changed, span.sequence);
-    const std::lock_guard lock(mutex_);
-    journal_.push(next);
-    counts_.bytes_journaled += bytes;
+    return ticket;
 }
 
 /** Find room in the ring, if need be by waiting for a checkpoint, or by making it longer. */
@@ -471,13 +463,13 @@ bool Pool::wants_checkpoint() const
 bool Pool::apply_some(std::uint64_t limit)
 {
     const std::lock_guard checkpoint_lock(checkpoint_mutex_);
-    std::vector<Span> groups;
+    std::vector<Group> groups;
     std::uint64_t biggest = sync_bytes;
     {
         const std::lock_guard lock(mutex_);
         demand_unpoisoned();
         std::uint64_t bytes = 0;
-        for (const Span &span : journal_.groups()) {
+        for (const Group &span : journal_.groups()) {
             if (!groups.empty() && bytes + span.bytes > limit) break;
             groups.push_back(span);
             bytes += span.bytes;
@@ -508,6 +500,7 @@ bool Pool::apply_some(std::uint64_t limit)
         const std::lock_guard lock(mutex_);
         journal_.let_go(groups.back().sequence);
         applied_ = groups.back().sequence;
+        applied_ticket_ = groups.back().ticket;
         counts_.bytes_applied += applier.bytes_written();
         ++counts_.checkpoints;
         applied_some_.notify_all();
@@ -522,21 +515,31 @@ void Pool::apply_all()
     while (apply_some(~0ull)) {}
 }
 
-/** The thread that makes checkpoints. */
+/** The thread that makes checkpoints, and makes durable what nobody waits for. */
 void Pool::work()
 {
+    using std::chrono::steady_clock;
+    const auto is_due = [&] { return is_due_set_ && steady_clock::now() >= due_ && !poison_.code; };
     std::unique_lock lock(mutex_);
     for (;;) {
-        work_to_do_.wait(lock, [&] { return stops_ || wants_checkpoint(); });
         if (stops_) return;
+        const bool syncs = is_due(), applies = wants_checkpoint();
+        if (!syncs && !applies) {
+            if (is_due_set_ && !poison_.code) work_to_do_.wait_until(lock, due_);
+            else work_to_do_.wait(lock);
+            continue;
+        }
         const std::uint64_t round = journal_.size() / 4;
+        if (syncs) is_due_set_ = false;
         lock.unlock();
         try {
-            apply_some(round);
+            if (syncs) make_durable(last_ticket_);
+            if (applies) apply_some(round);
         } catch (const Failure &) { // the pool is poisoned, and says so when it is used
         } catch (const std::bad_alloc &) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10)); // nothing has changed
         }
+        if (syncs) call_durable();
         lock.lock();
     }
 }
@@ -544,6 +547,7 @@ void Pool::work()
 void Pool::checkpoint()
 {
     demand_writable();
+    make_durable(last_transaction_);
     apply_all();
 }
 
@@ -556,13 +560,22 @@ void Pool::trim()
 
 void Pool::trim_now()
 {
-    apply_all(); // the commit mutex keeps new groups away
-    Failure failure;
-    alone("tm_pool_trim", [&]() noexcept { failure.code = guarded([&] { image_.trim(data_); }); });
-    if (failure.code) throw Failure{failure.code, path_, "trim", 0, {}, {}, {}};
+    // Most of it beside the others, the rest alone: a page is given back only when the data file has all that is committed of it, and no group is left to change it.
+    make_durable(last_ticket_);
+    apply_all();
+    std::exception_ptr failed;
+    alone("tm_pool_trim", [&]() noexcept {
+        try {
+            make_durable(last_ticket_);
+            apply_all();
+            image_.trim(data_);
+        } catch (...) {
+            failed = std::current_exception();
+        }
+    });
+    if (failed) std::rethrow_exception(failed);
     const std::lock_guard lock(mutex_);
     twin_bytes_ = 0;
-    counts_.private_bytes = image_.private_bytes();
 }
 
 void Pool::grow(std::uint64_t size)
@@ -621,15 +634,10 @@ void Pool::close()
 {
     demand_usable();
     if (!data_) return;
-    if (worker_.joinable()) {
-        {
-            const std::lock_guard lock(mutex_);
-            stops_ = true;
-            work_to_do_.notify_all();
-        }
-        worker_.join();
-    }
-    demand_unpoisoned();
+    no_longer_attend_to(*this);
+    stop_worker();
+    make_durable(last_ticket_);
+    call_durable();
     apply_all();
     const std::lock_guard header_lock(header_mutex_);
     header_.header.state = Header::closed;
@@ -640,7 +648,7 @@ void Pool::close()
     storage_.remove(&storage_, journal_path(path_).c_str());
 }
 
-Pool::~Pool()
+void Pool::stop_worker()
 {
     if (!worker_.joinable()) return;
     {
@@ -651,10 +659,21 @@ Pool::~Pool()
     worker_.join();
 }
 
+Pool::~Pool()
+{
+    no_longer_attend_to(*this);
+    stop_worker();
+    while (OnDurable *const never = calls_) {
+        calls_ = never->next;
+        delete never;
+    }
+}
+
 tm_pool_stats Pool::stats()
 {
     demand_usable();
-    // Not the commit mutex: its holder may be waiting for the transaction that asks.
+    // Not the commit mutex: its holder may be waiting for the transaction that asks. The order mutex is held for a moment only.
+    const std::lock_guard order(order_mutex_);
     const std::lock_guard header_lock(header_mutex_);
     const std::lock_guard lock(mutex_);
     const Header &header = header_.header;
@@ -675,6 +694,8 @@ tm_pool_stats Pool::stats()
     stats.detection = image_.detection();
     stats.warning = data_ ? storage_.weakness(&storage_, data_.handle()) : nullptr;
     stats.poisoned = poison_.code;
+    stats.transactions = transactions_;
+    stats.private_bytes = data_ ? image_.private_bytes() : 0;
     return stats;
 }
 

@@ -5,10 +5,12 @@
  */
 #pragma once
 
-#include "image.hpp"
+#include "commits.hpp"
 #include "watch.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -49,6 +51,27 @@ public:
     void set_root(const char *name, const void *address);
     bool is_ours() const { return watched_->is_ours(); }
 
+    /** Wait until the commit `ticket` is durable; 0: all so far. */
+    void wait(std::uint64_t ticket);
+    /** Of the last commit. */
+    std::uint64_t ticket() const { return last_ticket_.load(std::memory_order_relaxed); }
+
+    /** @name Of a transaction that commits, in this order: see commits.cpp */
+    /**@{*/
+    /** Bytes in the journal of `size` bytes at `address`. */
+    std::uint64_t bytes_of_frames(const void *address, std::size_t size) const;
+    /** Lock the order mutex, and have room for so many bytes of frames. Throws, and then it is not locked. */
+    void begin_transaction(std::uint64_t bytes);
+    std::mutex &order_mutex() { return order_mutex_; }
+    std::uint64_t next_ticket() noexcept;
+    void append(const void *address, std::size_t size, std::uint64_t ticket) noexcept;
+    /** Outside of the order mutex, when nothing else is locked: wait as the durability demands. */
+    void after_transaction(std::uint64_t ticket, tm_durability durability);
+    /** It must commit, and cannot: the pool is poisoned. */
+    void give_up(int fault);
+    void call_later(OnDurable *call) noexcept;
+    /**@}*/
+
 private:
     Pool(std::string path, const tm_pool_attr &attr);
     static std::unique_ptr<Pool> open_copy(const std::string &path, const tm_pool_attr &attr);
@@ -63,10 +86,32 @@ private:
     void demand_unpoisoned() const;
     void demand_whole();
     [[noreturn]] void poison(const Failure &failure);
+    /**
+     * Run `body`, which uses the files. When a call on them fails for another reason than want of space, what is in them is not known any more (invariant 5). Space and
+     * memory are asked for before anything is written.
+     */
     template <class Body> void or_poison(Body &&body);
-    Capture capture();
+    std::uint64_t capture(Whole &whole);
     Span place(std::uint64_t bytes);
-    void append(const Capture &capture);
+    /** The end of this lets others write. */
+    class Writing {
+    public:
+        explicit Writing(Pool &pool) : pool_(pool) {}
+        ~Writing();
+        Writing(const Writing &) = delete;
+        Writing &operator=(const Writing &) = delete;
+
+    private:
+        Pool &pool_;
+    };
+    template <class Use> void each_page(const void *address, std::size_t size, Use &&use) const;
+    bool write(Batch &batch);
+    void write_next();
+    void set_due(std::uint64_t ticket);
+    void make_durable(std::uint64_t ticket);
+    void make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes);
+    void call_durable() noexcept;
+    void trim_if_too_much();
     void commit_now();
     void grow_now(std::uint64_t size);
     void trim_now();
@@ -74,20 +119,40 @@ private:
     void apply_all();
     bool wants_checkpoint() const;
     void work();
+    void stop_worker();
 
     std::string path_;
     tm_storage &storage_;
     unsigned flags_;
     std::uint64_t keep_;
+    tm_durability durability_;
+    std::chrono::milliseconds interval_;
+    std::chrono::microseconds window_;
     std::uint64_t page_size_ = 0;
     File data_;
     Image image_; ///< of commit_mutex_
 
-    std::mutex commit_mutex_;          ///< one commit at a time; taken first
+    std::mutex commit_mutex_;          ///< one commit of the whole image at a time; taken first, and by nobody who has a transaction
+    std::mutex order_mutex_;           ///< of the order of commits; next
+    std::list<Batch> line_;            ///< wait to be written, in this order; the last one is open
+    std::list<Batch> spare_;           ///< to be the next one
+    std::atomic<std::uint64_t> last_ticket_{0};
+    std::atomic<std::uint64_t> last_transaction_{0}; ///< its ticket
+    std::atomic<std::size_t> open_bytes_{0}; ///< of the open batch
+    std::uint64_t transactions_ = 0;
     std::mutex checkpoint_mutex_;      ///< one checkpoint at a time; next
     std::mutex header_mutex_;          ///< one write of a header at a time; next
     ReadHeader header_{};              ///< the durable one
     mutable std::mutex mutex_;         ///< of all that follows; last
+    bool is_writing_ = false;          ///< somebody writes a batch: one at a time
+    std::uint64_t durable_ = 0;        ///< commits up to this ticket are
+    std::uint64_t applied_ticket_ = 0; ///< and in the data file
+    std::condition_variable durable_some_; ///< or failed to
+    std::atomic<bool> is_due_set_{false};  ///< the worker will make durable what waits, at:
+    std::chrono::steady_clock::time_point due_;
+    std::atomic<OnDurable *> calls_{nullptr}; ///< by their tickets; changed under the mutex
+    OnDurable *last_call_ = nullptr;
+    bool is_calling_ = false;
     std::condition_variable applied_some_; ///< or failed to
     std::condition_variable work_to_do_;
     Journal journal_;
@@ -98,11 +163,35 @@ private:
     std::uint64_t durable_capture_ = 0;///< the last that became durable
     bool needs_room_ = false;          ///< a commit waits for a checkpoint
     bool stops_ = false;
-    Failure poison_{};                 ///< code 0: none
+    std::atomic<bool> is_poisoned_{false}; ///< by:
+    Failure poison_{};
     tm_pool_stats counts_{};           ///< what is counted
     std::thread worker_;
     std::unique_ptr<Watched> watched_; ///< the first to go
 };
+
+/** Call `use(offset, from, bytes)` for the part in each page. */
+template <class Use> void Pool::each_page(const void *address, std::size_t size, Use &&use) const
+{
+    const char *from = static_cast<const char *>(address);
+    for (auto offset = static_cast<std::uint64_t>(from - image_.base()); size > 0;) {
+        const std::size_t part = std::min<std::size_t>(size, page_size_ - offset % page_size_);
+        use(offset, from, static_cast<std::uint32_t>(part));
+        offset += part;
+        from += part;
+        size -= part;
+    }
+}
+
+template <class Body> void Pool::or_poison(Body &&body)
+{
+    try {
+        body();
+    } catch (const Failure &failure) {
+        if (failure.file.empty() || is_want(failure.code)) throw;
+        poison(failure);
+    }
+}
 
 /** Options that hold for all pools: of TM_CONF. */
 std::string detection_option();

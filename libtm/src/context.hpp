@@ -36,6 +36,8 @@ enum Duty : unsigned {
     duty_fenv = 64,         ///< a saved floating-point environment
     duty_retried = 128,     ///< there were attempts before
     duty_bounds = 256,      ///< the bounds of a log are not the usual ones
+    duty_hooks = 512,       ///< the hooks of another library (hooks.hpp)
+    duty_prepared = 1024,   ///< they have prepared, and wait for the outcome
 };
 
 enum class State : std::uint8_t { idle, running, committing, unwinding };
@@ -60,6 +62,7 @@ struct Context : tm_context {
     bool may_grow() const { return !asks(TM_NO_GROW) || is_irrevocable; }
     bool irrevocable() const { return is_irrevocable; }
     const char *label() const { return manner.has_attr ? attr.label : nullptr; }
+    tm_durability durability() const { return manner.has_attr ? attr.durability : TM_DURABILITY_DEFAULT; }
     std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
     unsigned max_retries() const { return manner.has_attr && attr.max_retries ? attr.max_retries : get(config.max_retries); }
 

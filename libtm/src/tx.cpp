@@ -16,15 +16,17 @@
  * differ only in where the new bytes wait: in the Stripe (write_back.hpp), or in memory with the old ones in the Stripe (write_through.hpp).
  *
  * COMMIT, commit() below:
- *   (a) `prepare` of the action log (actions.hpp), which may veto
+ *   (a) `prepare` of the action log (actions.hpp), which may veto; then, if it wrote to memory that another library watches over, that of the
+ *       hooks (hooks.hpp), which may veto too
  *   (b) take the version: clock + 1, the clock itself stays (orec.hpp)
  *   (c) validate the read log
  *       --- the point of no return ---
- *   (d) write-back stripes are copied to memory
+ *   (d) write-back stripes are copied to memory; the hooks learn what was written
  *   (e) `apply` of the action log, forwards
  *   (f) quiescence: wait until every transaction that began before has ended or has assured that it did not read what we wrote (threads.hpp)
  *   (g) the orecs are let go with the new version
  *   (h) `finish` of the action log; freed blocks go to the heap
+ *   (i) the hooks learn that it has ended, and may wait until it is durable
  * A transaction that has only read does none of this: its snapshot is consistent as it stands.
  *
  * Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
@@ -45,9 +47,12 @@
 #include "algorithm.hpp"
 #include "annotate.hpp"
 #include "contention.hpp"
+#include "hooks.hpp"
 #include "serial.hpp"
 #include "snapshot.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -144,6 +149,7 @@ void restore_saved(Context &tx)
 
 void roll_back(Context &tx, tm_abort_reason reason)
 {
+    if (tx.duties & duty_prepared) hooks::table().rolled_back();
     end_plain_writes(tx);
     tx.limit = 0;
     tx.state = State::committing;
@@ -180,6 +186,50 @@ bool prepare_actions(Context &tx)
     if (tx.irrevocable()) return true;
     roll_back(tx, TM_ABORTED_ERROR);
     tx.outcome = Outcome::failed;
+    return false;
+}
+
+/** (a): the hooks may veto. False: rolled back. */
+bool prepare_hooks(Context &tx)
+{
+    tx.in_action = true;
+    const int veto = hooks::table().prepare(reinterpret_cast<const tm_written *>(&tx), tx.durability(), tx.irrevocable());
+    tx.in_action = false;
+    if (!veto) {
+        tx.duties |= duty_prepared;
+        return true;
+    }
+    record(tx, TM_ERROR_POOL, veto, "tm_commit", "the pool refused the commit; tm_pool_error() says why");
+    roll_back(tx, TM_ABORTED_ERROR);
+    tx.outcome = Outcome::failed;
+    return false;
+}
+
+/** (d): past the point of no return. */
+void tell_hooks(Context &tx)
+{
+    if (!(tx.duties & duty_prepared)) return;
+    tx.duties &= ~duty_prepared;
+    tx.in_action = true;
+    hooks::table().committed(reinterpret_cast<const tm_written *>(&tx));
+    tx.in_action = false;
+}
+
+/** (i). False: what they had to do after the commit has failed. */
+bool end_hooks(Context &tx)
+{
+    // Transactions may run meanwhile, and end before this one's block does.
+    const auto frame = std::to_array(tx.frame);
+    const bool is_cxx = tx.outermost_is_cxx, is_jmp_buf = tx.frame_is_jmp_buf;
+    std::jmp_buf jump_buffer;
+    if (is_jmp_buf) std::memcpy(&jump_buffer, &tx.jump_buffer, sizeof jump_buffer);
+    const int fault = hooks::table().ended();
+    std::copy(frame.begin(), frame.end(), tx.frame);
+    tx.outermost_is_cxx = is_cxx;
+    tx.frame_is_jmp_buf = is_jmp_buf;
+    if (is_jmp_buf) std::memcpy(&tx.jump_buffer, &jump_buffer, sizeof jump_buffer);
+    if (!fault) return true;
+    record(tx, TM_ERROR_POOL, fault, "tm_commit", "the transaction is committed in memory, but whether it is durable is not known; tm_pool_error() says why");
     return false;
 }
 
@@ -221,13 +271,16 @@ template <bool only_writes> bool commit_changes(Context &tx)
 {
     const bool wrote = only_writes || !tx.writes.empty();
     const bool acted = !only_writes && (tx.duties & duty_actions) != 0;
+    const bool hooked = !only_writes && (tx.duties & duty_hooks) != 0;
     Word version = 0;
     if (acted && !prepare_actions(tx)) return false;
+    if (hooked && !prepare_hooks(tx)) return false;
     if (wrote && !take_version(tx, version)) return false;
     if (!only_writes) end_plain_writes(tx);
     tx.limit = 0;
     tx.state = State::committing;
     copy_back(tx); // (d)
+    if (hooked) tell_hooks(tx);
     if (acted) apply_actions(tx); // (e)
     if (tx.manner.quiesces && (wrote || tx.allocations.retires())) quiesce(tx);
     release_committed(tx, version); // (g)
@@ -245,6 +298,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
         tx.wants_irrevocable = false;
         if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
         if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
+        if (hooked) return end_hooks(tx); // (i)
     }
     return true;
 }
@@ -312,7 +366,10 @@ bool begin(Context &tx, const tm_attr *attr)
 
 bool commit(Context &tx)
 {
-    if (!tx.writes.empty()) return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
+    if (!tx.writes.empty()) {
+        if (__builtin_expect(hooks::concern(tx), 0)) tx.duties |= duty_hooks;
+        return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
+    }
     if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return commit_changes<false>(tx);
     forget_attempt(tx);
     if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
@@ -429,6 +486,7 @@ void abandon(Context &tx)
     case State::idle: return;
     case State::running:
         if (tx.irrevocable()) { // cannot be undone, so it counts
+            if (hooks::concern(tx)) tx.duties |= duty_hooks;
             commit_changes<false>(tx);
             return;
         }

@@ -57,7 +57,7 @@ TEST(Refused, P6_create_where_it_cannot_be_leaves_nothing)
     EXPECT_EQ(tm_pool_create((directory / "pool").c_str(), 1000, &how), nullptr);
     EXPECT_EQ(Told().code, EINVAL) << Told().message;
     how = {};
-    how.reserved[3] = 1;
+    how.reserved[1] = 1;
     EXPECT_EQ(tm_pool_create((directory / "pool").c_str(), 1000, &how), nullptr);
     EXPECT_EQ(Told().code, EINVAL) << Told().message;
     how = flags(1u << 31);

@@ -39,7 +39,7 @@ TEST(Ring, M5_no_group_lies_on_one_that_is_still_needed)
             ASSERT_LE(span->end(), ring.size());
             for (const Span &other : ring.groups()) ASSERT_TRUE(span->end() <= other.offset || other.end() <= span->offset) << blocks << " " << step;
             wrapped += span->offset < before;
-            std::list<Span> next{*span};
+            std::list<libtm::persist::Group> next{{*span}};
             ring.push(next);
             std::uint64_t used = 0;
             for (const Span &other : ring.groups()) used += other.bytes;

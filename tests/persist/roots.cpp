@@ -29,7 +29,9 @@ TEST(Roots, M2_are_found_in_the_next_run_if_they_were_committed)
     const Directory directory;
     const std::string path = directory / "pool", longest(47, 'n');
     and_be_killed([&] {
-        pool made{path, 10000};
+        tm_pool_attr attr{};
+        attr.durability = TM_DURABILITY_NONE;
+        pool made{path, 10000, attr};
         made.set_root("first", made.data());
         made.set_root(longest.c_str(), made.data() + 9999);
         made.commit();

@@ -51,6 +51,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <tm/control.h>
 #include <tm/storage.h>
 
 #pragma GCC visibility push(default)
@@ -89,7 +90,11 @@ typedef struct tm_pool_attr {
     uint64_t journal TM_ZERO_POOL_;        /**< bytes of the journal. 0: 4 times the size, at least 1 MiB, at most 64 MiB. A bigger commit makes it longer for a time */
     uint64_t keep TM_ZERO_POOL_;           /**< bytes of private copies of pages above which a commit gives back those it can, and demands what tm_pool_trim() does. 0: no limit */
     tm_storage *storage TM_ZERO_POOL_;     /**< where the files are; must outlive the pool. NULL: the operating system's */
-    uint64_t reserved[4] TM_ZERO_POOL_;    /**< zero */
+    tm_durability durability TM_ZERO_POOL_; /**< of transactions that do not ask for another: TM_DURABILITY_SYNC by default */
+    uint32_t interval TM_ZERO_POOL_;       /**< milliseconds after which what is TM_DURABILITY_ASYNC is made durable. 0: 10. With TM_POOL_NO_THREAD at the next commit after them */
+    uint32_t window TM_ZERO_POOL_;         /**< microseconds for which a TM_DURABILITY_GROUP waits for others. 0: 100 */
+    uint32_t padding TM_ZERO_POOL_;        /**< zero */
+    uint64_t reserved[2] TM_ZERO_POOL_;    /**< zero */
 } tm_pool_attr;
 
 /** @name Life */
@@ -134,6 +139,20 @@ int tm_pool_trim(tm_pool *pool);
  * transaction that is alone, so it waits for the running ones and contains no part of one that has not committed. Calls of several threads share the work. EDEADLK inside of a transaction.
  */
 int tm_pool_commit(tm_pool *pool);
+/** A ticket for all transactions that have committed so far, those of the calling thread among them; 0 if the pool is not journaled. */
+uint64_t tm_pool_ticket(const tm_pool *pool);
+/**
+ * Wait until all commits up to the ticket are durable; 0: all so far. The calling thread writes, unless somebody does. EINVAL: such a ticket was not
+ * given. EIO: the pool is poisoned, and whether they are is not known.
+ */
+int tm_pool_wait(tm_pool *pool, uint64_t ticket);
+/**
+ * Call function(data) once the running transaction is durable in all pools that it has changed (if there is none, once it has committed); never after a
+ * rollback. It is called outside of any transaction, for the transactions of one pool in the order of their commits, one at a time, in any thread, perhaps after tm_commit has
+ * returned; not at all if the pool is poisoned or the process ends before. It must not throw. Outside of a transaction it is called at once. 0, or
+ * ENOMEM, with the transaction alive.
+ */
+int tm_on_durable(void (*function)(void *data), void *data);
 /** Bring all that is committed into the data file and empty the journal. Needed by nobody; commits do it in the background. */
 int tm_pool_checkpoint(tm_pool *pool);
 /**
@@ -174,7 +193,8 @@ typedef struct tm_pool_stats {
     uint64_t journal_used;     /**< bytes, not yet in the data file */
     uint64_t recovered;        /**< groups replayed by this open */
     uint64_t commits;          /**< calls of tm_pool_commit() that returned 0, since the open, as are the following */
-    uint64_t groups;           /**< groups they made: fewer, as commits share, and one without changes makes none */
+    uint64_t transactions;     /**< that changed the pool */
+    uint64_t groups;           /**< groups that both made: fewer, as they share, and a commit without changes makes none */
     uint64_t pages;            /**< pages found changed */
     uint64_t pages_compared;   /**< pages looked at */
     uint64_t bytes_journaled;  /**< written to the journal */

@@ -34,8 +34,17 @@ typedef enum tm_mode {
     TM_WRITE_THROUGH = 2
 } tm_mode;
 
-/** How durable a commit is when it returns. Memory alone needs none; pools give the others a meaning. */
-typedef enum tm_durability { TM_DURABILITY_DEFAULT = 0, TM_DURABILITY_NONE = 1 } tm_durability;
+/**
+ * How durable what a transaction has written to a pool (tm/persist.h) is when it has committed. Whatever is chosen, commits become durable in their order: after a
+ * crash there is what a first part of them has made. Memory outside of pools has no use for it.
+ */
+typedef enum tm_durability {
+    TM_DURABILITY_DEFAULT = 0, /**< that of the pool */
+    TM_DURABILITY_NONE = 1,    /**< with the next commit that is */
+    TM_DURABILITY_ASYNC = 2,   /**< soon: within the pool's interval, or when tm_pool_wait() asks for it */
+    TM_DURABILITY_GROUP = 3,   /**< when tm_commit returns, which waits a little for others to share the write */
+    TM_DURABILITY_SYNC = 4     /**< when tm_commit returns */
+} tm_durability;
 
 /** Flags of a tm_attr. */
 enum {
@@ -76,6 +85,7 @@ typedef enum tm_error_kind {
     TM_ERROR_VETO,      /**< a `prepare` of the action log refused: `code` is what it returned */
     TM_ERROR_FREE,      /**< a block freed twice (EINVAL) */
     TM_ERROR_ACTION,    /**< an `apply` of the action log failed after the point of no return: `code` is what it returned */
+    TM_ERROR_POOL,      /**< a pool that was written to: `code` is an errno value, tm_pool_error() says more. EIO: it is committed in memory, and nobody knows whether on the disk */
     TM_ERROR_MISUSE     /**< a call where it is not allowed (EPERM) or with a bad argument (EINVAL) */
 } tm_error_kind;
 

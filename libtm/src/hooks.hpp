@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file hooks.hpp
+ * The commits that another library takes part in: see tm/hooks.h.
+ */
+#pragma once
+
+#include "context.hpp"
+
+#include <tm/hooks.h>
+
+namespace libtm::engine::hooks {
+
+/** The addresses that concern the hooks; none if low >= high. A transaction that meets one half of a change only sees a range that contains what it was told of. */
+struct alignas(64) Range {
+    std::atomic<std::uintptr_t> low{0}, high{0};
+    std::atomic<const tm_hooks *> table{nullptr};
+};
+extern constinit Range range;
+
+inline const tm_hooks &table() { return *range.table.load(std::memory_order_acquire); }
+
+/** Whether the transaction has written where somebody wants to know. */
+inline bool concern(const Context &tx)
+{
+    const std::uintptr_t high = range.high.load(std::memory_order_relaxed);
+    if (__builtin_expect(high == 0, 1)) return false;
+    const std::uintptr_t low = range.low.load(std::memory_order_relaxed);
+    bool any = false;
+    tx.writes.for_each([&](const Stripe &stripe) { any |= stripe.base >= low && stripe.base < high; });
+    return any;
+}
+
+} // namespace libtm::engine::hooks
