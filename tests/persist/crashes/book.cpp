@@ -143,11 +143,16 @@ void Groups::read(const Book &journal, const Header &header)
     }
 }
 
-bool Groups::hold(std::uint64_t offset, const char *bytes, std::uint64_t applied) const
+bool Groups::hold(std::uint64_t offset, const char *before, const char *after, std::uint64_t applied) const
 {
-    return std::any_of(frames_.begin(), frames_.end(), [&](const Held &held) {
-        return held.sequence > applied && held.offset <= offset && offset + line <= held.offset + held.size && std::memcmp(held.bytes + (offset - held.offset), bytes, line) == 0;
-    });
+    bool missing[line];
+    for (std::uint64_t i = 0; i < line; ++i) missing[i] = before[i] != after[i];
+    for (const Held &held : frames_) {
+        if (held.sequence <= applied || held.offset >= offset + line || held.offset + held.size <= offset) continue;
+        for (std::uint64_t i = std::max(held.offset, offset), end = std::min(held.offset + held.size, offset + line); i < end; ++i)
+            if (held.bytes[i - held.offset] == after[i - offset]) missing[i - offset] = false;
+    }
+    return std::none_of(std::begin(missing), std::end(missing), [](bool is) { return is; });
 }
 
 } // namespace libtm::testing

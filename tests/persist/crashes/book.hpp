@@ -68,8 +68,8 @@ public:
     /** Of the pool with this header, of its generation; good until the book changes. Cheap if it has not. */
     void read(const Book &journal, const persist::Header &header);
     const std::vector<Group> &all() const { return all_; }
-    /** Whether a durable group behind `applied` has this line of 64 bytes at `offset` of the image. */
-    bool hold(std::uint64_t offset, const char *line, std::uint64_t applied) const;
+    /** Whether durable groups behind `applied` have the bytes in which these lines of 64 bytes at `offset` of the image differ, as they are in `after`. */
+    bool hold(std::uint64_t offset, const char *before, const char *after, std::uint64_t applied) const;
 
 private:
     struct Held {

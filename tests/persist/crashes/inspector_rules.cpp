@@ -54,7 +54,7 @@ void Inspector::Data::image_changes(const Book &data, std::uint64_t offset, cons
         std::memcpy(after + (begin - at), bytes.data() + (begin - offset), end - begin);
         if (std::memcmp(before, after, line) == 0) continue;
         ++looks.lines;
-        if (!header || !journal || !groups.hold(at - image_offset, after, header->applied))
+        if (!header || !journal || !groups.hold(at - image_offset, before, after, header->applied))
             return violated("P5: byte " + number(at - image_offset) + " of the image of " + data.path() + " is written, and no durable group behind number " +
                             (header ? number(header->applied) : "?") + " holds it");
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <tm/tm.hpp>
 #include <vector>
 
 namespace libtm::testing {
@@ -32,6 +33,7 @@ std::vector<Edit> edits_of(std::uint64_t number)
     case 9: return {{0, 6 * page}};                         // more than the journal
     case 11: return {{2 * page, page}, {4 * page, 2 * page}};
     case 13: return {{6 * page, 2 * page}}; // after the growth
+    case 17: return {{0, 6 * page}};        // a transaction that is more than the journal
     default: return {{64 * (number % 60) + page * (number % 5), 8}};
     }
 }
@@ -39,6 +41,26 @@ std::vector<Edit> edits_of(std::uint64_t number)
 void store(char *memory, std::uint64_t number)
 {
     for (const Edit &edit : edits_of(number)) std::memset(memory + edit.offset, static_cast<int>(number), edit.count);
+}
+
+/** Whether it is a transaction, rather than a commit of the whole image. */
+bool is_transaction(std::uint64_t number) { return number == 5 || number == 7 || number == 12 || number == 14 || number >= 16; }
+
+/** What it stores, in one or the other mode; its error as that of the pool. */
+void run(char *memory, std::uint64_t number)
+{
+    tm_attr how{};
+    how.mode = number % 2 ? TM_WRITE_THROUGH : TM_WRITE_BACK;
+    try {
+        libtm::atomically(how, [&] {
+            for (const Edit &edit : edits_of(number)) tm_memset(memory + edit.offset, static_cast<int>(number), edit.count);
+        });
+    } catch (const libtm::error &error) {
+        if (error.kind() != TM_ERROR_POOL) throw;
+        const tm_pool_failure &it = *tm_pool_error();
+        if (it.code != error.code() && error.code() != EIO) throw Life::Violation("a transaction fails with another code than its pool");
+        throw Failure{error.code(), it.file ? it.file : "", it.field ? it.field : "", it.offset, it.found ? it.found : "", it.expected ? it.expected : "", it.remedy ? it.remedy : ""};
+    }
 }
 
 bool is_space(int code) { return code == ENOSPC || code == EFBIG || code == EDQUOT; }
@@ -160,6 +182,7 @@ void Life::demand_poisoned(const char *what)
     const std::pair<const char *, std::function<void()>> calls[] = {
         {"commit", [&] { pool_->commit(); }},   {"checkpoint", [&] { pool_->checkpoint(); }},
         {"trim", [&] { pool_->trim(); }},       {"grow", [&] { pool_->grow(pool_->size() + 1); }},
+        {"transaction", [&] { run(pool_->data(), 1); }},
         {"close", [&] { pool_->close(); }},
     };
     for (const auto &[name, call] : calls) {
@@ -179,9 +202,18 @@ void Life::commit()
 {
     const std::uint64_t number = progress_.begun + 1;
     progress_.begun = number;
-    step("commit", [&] {
-        store(pool_->data(), number);
-        pool_->commit();
+    step(is_transaction(number) ? "transaction" : "commit", [&] {
+        if (!is_transaction(number)) {
+            store(pool_->data(), number);
+            return pool_->commit();
+        }
+        const std::string before(pool_->data(), pool_->size());
+        try {
+            run(pool_->data(), number);
+        } catch (const Failure &failure) {
+            if (is_space(failure.code) && before != std::string_view(pool_->data(), pool_->size())) throw Violation("P11: a transaction that was refused has changed memory");
+            throw;
+        }
     });
     progress_.returned = number;
     committed_ = number;

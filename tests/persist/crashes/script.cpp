@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <mutex>
 #include <stdexcept>
+#include <tm/tm.hpp>
 
 namespace libtm::testing {
 
@@ -49,7 +50,7 @@ Story::Story(Script script) : script_(std::move(script))
     for (const Step &step : script_.steps) {
         if (step.kind == Step::grow) now.resize(std::max(now.size(), step.size), '\0');
         if (step.kind == Step::grow) sizes_.push_back(now.size());
-        if (step.kind != Step::commit) continue;
+        if (step.kind != Step::commit && step.kind != Step::transaction) continue;
         store(now.data(), step.edits);
         images_.push_back(now);
     }
@@ -85,8 +86,22 @@ void Story::play_on(tm_storage *files, crash::Marks &marks) const
             pool->commit();
             marks("returned", number);
             break;
+        case Step::transaction:
+            marks("begins", ++number);
+            libtm::atomically(step.how, [&] {
+                for (const Edit &edit : step.edits) tm_memset(pool->data() + edit.offset, edit.value, edit.count);
+            });
+            if (step.how.durability == TM_DURABILITY_DEFAULT || step.how.durability >= TM_DURABILITY_GROUP) marks("returned", number);
+            break;
+        case Step::wait:
+            pool->wait(0);
+            marks("returned", number);
+            break;
         case Step::scribble: store(pool->data(), step.edits); break;
-        case Step::checkpoint: pool->checkpoint(); break;
+        case Step::checkpoint:
+            pool->checkpoint();
+            marks("returned", number); // transactions that nobody has waited for
+            break;
         case Step::trim: pool->trim(); break;
         case Step::grow:
             marks("grows", ++grown);
@@ -95,6 +110,7 @@ void Story::play_on(tm_storage *files, crash::Marks &marks) const
             break;
         case Step::close:
             pool->close();
+            marks("returned", number);
             pool.reset();
             pool = Pool::open(pool_path, attr);
             break;
@@ -113,6 +129,7 @@ void Story::fail_and_recover(tm_storage *failing, crash::Marks &marks) const
     try {
         play_on(inspector.storage(), marks);
     } catch (const Failure &) {
+    } catch (const libtm::error &) {
     } catch (const std::bad_alloc &) {
     }
     inspector.use(marks.disk().storage());

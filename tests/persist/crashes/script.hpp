@@ -27,9 +27,10 @@ struct Edit {
 
 /** One step of a script. */
 struct Step {
-    enum Kind { commit, checkpoint, grow, trim, close, abandon, scribble } kind;
-    std::vector<Edit> edits = {}; ///< commit, scribble (which does not commit)
+    enum Kind { commit, transaction, wait, checkpoint, grow, trim, close, abandon, scribble } kind;
+    std::vector<Edit> edits = {}; ///< commit, transaction, scribble (which does not commit)
     std::size_t size = 0;         ///< grow: bytes
+    tm_attr how = {};             ///< transaction
 };
 
 /** A pool's life. */

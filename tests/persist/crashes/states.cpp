@@ -25,6 +25,36 @@ void explore_whole(const std::string &name, const Story &story, crash::Options o
 
 Step commit(std::vector<Edit> edits) { return {Step::commit, std::move(edits)}; }
 
+Step transaction(std::vector<Edit> edits, tm_mode mode = TM_WRITE_BACK, tm_durability durability = TM_DURABILITY_DEFAULT)
+{
+    Step step{Step::transaction, std::move(edits)};
+    step.how.mode = mode;
+    step.how.durability = durability;
+    return step;
+}
+
+/** Transactions that touch single bytes, words over the edge of stripes and of pages, and a page; every `durable`th one waits until it is durable. */
+std::vector<Step> transactions(int count, int durable, tm_durability others = TM_DURABILITY_NONE)
+{
+    std::vector<Step> steps;
+    for (int i = 1; i <= count; ++i) {
+        const auto value = static_cast<unsigned char>(i);
+        const std::size_t at = static_cast<std::size_t>(i * 37 % 4000);
+        const tm_mode mode = i % 2 ? TM_WRITE_BACK : TM_WRITE_THROUGH;
+        const tm_durability durability = i % durable == 0 ? TM_DURABILITY_SYNC : others;
+        if (i % 5 == 3) steps.push_back(transaction({{page - 3, 6, value}, {at, 1, value}}, mode, durability));
+        else if (i % 5 == 4) steps.push_back(transaction({{page / 2, page, value}}, mode, durability));
+        else steps.push_back(transaction({{at, 8, value}, {at + 100, 1, value}}, mode, durability));
+    }
+    return steps;
+}
+
+std::vector<Step> operator+(std::vector<Step> steps, const std::vector<Step> &more)
+{
+    steps.insert(steps.end(), more.begin(), more.end());
+    return steps;
+}
+
 /** Commits that touch two pages in turn, by lines and as a whole. */
 std::vector<Step> commits(int count)
 {
@@ -164,6 +194,44 @@ TEST(CrashStates, of_a_process_that_was_killed_before_the_power_was_cut)
 }
 
 /** The process dies, or meets an error for good, at each of its calls in turn; then another opens the pool, and commits; then the power is cut. */
+TEST(CrashStates, P1_P2_M4_of_transactions_that_are_durable_when_they_return)
+{
+    explore_whole("transactions", Story({2 * page, 8 * 4096, transactions(10, 1)}));
+}
+
+TEST(CrashStates, N3_N6_of_transactions_that_are_durable_later_and_in_their_order)
+{
+    explore_whole("transactions, each third is waited for", Story({2 * page, 8 * 4096, transactions(12, 3)}));
+    explore_whole("transactions, each fourth is waited for", Story({2 * page, 8 * 4096, transactions(12, 4, TM_DURABILITY_ASYNC)}));
+    explore_whole("transactions, then all are waited for", Story({2 * page, 8 * 4096, transactions(5, 100) + std::vector<Step>{{Step::wait}} + transactions(3, 100) + std::vector<Step>{{Step::checkpoint}}}));
+}
+
+TEST(CrashStates, M5_of_transactions_and_commits_of_the_whole_image_in_turn)
+{
+    std::vector<Step> steps;
+    for (int i = 0; i < 4; ++i)
+        steps = steps + transactions(i + 1, 2) + std::vector<Step>{commit({{static_cast<std::size_t>(i) * 64, 8, static_cast<unsigned char>(100 + i)}})};
+    explore_whole("transactions and commits", Story({2 * page, 8 * 4096, steps}));
+}
+
+TEST(CrashStates, P7_what_is_stored_plainly_beside_transactions_is_never_there)
+{
+    const std::vector<Edit> garbage{{2, 60, 0xee}, {300, 200, 0xee}, {page, 128, 0xee}};
+    explore_whole("scribbles and transactions", Story({2 * page, 8 * 4096, std::vector<Step>{{Step::scribble, garbage}} + transactions(4, 2) + std::vector<Step>{{Step::abandon}} + transactions(2, 1) + std::vector<Step>{{Step::scribble, garbage}} + transactions(2, 2)}));
+}
+
+TEST(CrashStates, of_transactions_that_are_bigger_than_the_journal)
+{
+    explore_whole("big transactions", Story({6 * page, 4 * 4096, {transaction({{0, 8, 1}}), transaction({{0, 6 * page, 2}}), transaction({{64, 8, 3}}, TM_WRITE_THROUGH, TM_DURABILITY_NONE), transaction({{page, 5 * page, 4}}, TM_WRITE_THROUGH), transaction({{8, 8, 5}})}}));
+}
+
+TEST(CrashStates, of_transactions_between_checkpoints_trims_growth_and_lives)
+{
+    explore_whole("transactions in all circumstances",
+                  Story({2 * page, 4 * 4096, transactions(3, 2) + std::vector<Step>{{Step::checkpoint}} + transactions(3, 2) + std::vector<Step>{{Step::trim}} + transactions(2, 3) + std::vector<Step>{{Step::grow, {}, 3 * page}, transaction({{2 * page, 100, 7}}, TM_WRITE_BACK, TM_DURABILITY_NONE), {Step::close}} +
+                                                 transactions(2, 2) + std::vector<Step>{{Step::abandon}} + transactions(3, 3)}));
+}
+
 TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
 {
     const Story first({2 * page, 4 * 4096, {commit({{0, 64, 1}}), {Step::checkpoint}, commit({{page, page, 2}}), commit({{64, 64, 3}}), {Step::grow, {}, 4 * page}, commit({{0, 4 * page, 4}})}});
