@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <tm/persist.h>
@@ -77,6 +79,10 @@ public:
 
     /** Make the memory as it is now durable, atomically. */
     void commit() { demand(tm_pool_commit(pool_)); }
+    /** A ticket for all transactions that have committed so far. */
+    std::uint64_t ticket() const noexcept { return tm_pool_ticket(pool_); }
+    /** Wait until all commits up to the ticket are durable; 0: all so far. */
+    void wait(std::uint64_t ticket = 0) { demand(tm_pool_wait(pool_, ticket)); }
     /** Bring all that is committed into the data file. */
     void checkpoint() { demand(tm_pool_checkpoint(pool_)); }
     /** Give private copies of pages back; nobody stores plainly meanwhile. */
@@ -161,6 +167,24 @@ private:
 
     std::intptr_t distance_ = 0;
 };
+
+/**
+ * Call `function()` once the running transaction is durable: see tm_on_durable(). It must not throw. Throws std::bad_alloc; then the transaction goes on if that is caught.
+ * Where it is never called, since the pool is poisoned, what it holds is not destroyed.
+ */
+template <class Function> void on_durable(Function function)
+{
+    if (tm_in_transaction() && tm_log_reserve(2, sizeof(void *), 0) != 0) throw std::bad_alloc{};
+    auto *const held = new Function(std::move(function));
+    tm_log(nullptr, [](void *data) { delete *static_cast<Function **>(data); }, nullptr, &held, sizeof held);
+    const int fault = tm_on_durable(
+        [](void *data) {
+            const std::unique_ptr<Function> mine(static_cast<Function *>(data));
+            (*mine)();
+        },
+        held);
+    if (fault) throw std::bad_alloc{}; // the rollback will destroy it
+}
 
 } // namespace libtm
 
