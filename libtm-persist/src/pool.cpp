@@ -638,6 +638,7 @@ void Pool::close()
     stop_worker();
     make_durable(last_ticket_);
     call_durable();
+    demand_unpoisoned();
     apply_all();
     const std::lock_guard header_lock(header_mutex_);
     header_.header.state = Header::closed;

@@ -182,7 +182,15 @@ void Life::demand_poisoned(const char *what)
     const std::pair<const char *, std::function<void()>> calls[] = {
         {"commit", [&] { pool_->commit(); }},   {"checkpoint", [&] { pool_->checkpoint(); }},
         {"trim", [&] { pool_->trim(); }},       {"grow", [&] { pool_->grow(pool_->size() + 1); }},
-        {"transaction", [&] { run(pool_->data(), 1); }},
+        {"transaction", [&] {
+             const std::string memory(pool_->data(), pool_->size());
+             try {
+                 run(pool_->data(), commits + 1);
+             } catch (const Failure &) {
+                 if (memory != std::string_view(pool_->data(), pool_->size())) throw Violation("P3: a poisoned pool has refused a transaction, and memory has changed");
+                 throw;
+             }
+         }},
         {"close", [&] { pool_->close(); }},
     };
     for (const auto &[name, call] : calls) {
