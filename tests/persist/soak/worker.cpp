@@ -40,6 +40,7 @@ public:
         while (!stop) {
             const std::size_t what = random.below(100);
             if (what < 60) step(random);
+            else if (what < 75) wait();
             else if (what < 90) commit();
             else if (what < 94) scribble(random);
             else if (what < 97) checkpoint();
@@ -48,24 +49,30 @@ public:
     }
 
 private:
-    /** The next step, as a transaction. */
+    /** The next step, as a transaction of any durability. */
     void step(Random &random)
     {
         const At at(ledger_, stepping);
         const bool is_slow = random.below(8) == 0;
         const std::size_t size = pool_.size();
-        const bool fits = atomically([&] {
+        tm_attr how{};
+        how.durability = static_cast<tm_durability>(random.below(TM_DURABILITY_SYNC + 1));
+        const std::uint64_t done = atomically(how, [&]() -> std::uint64_t {
             const std::uint64_t number = load(last()) + 1;
-            if (Content::needed(number) > size) return false;
+            if (Content::needed(number) > size) return 0;
             raise_to(ledger_.begun, number);
             store(last(), number);
             for (const Content::Edit &edit : content_.edits(number)) {
                 tm_store_bytes(pool_.data() + edit.offset, edit.bytes.data(), edit.bytes.size());
                 if (is_slow) std::this_thread::yield(); // what is in memory now must not be committed
             }
-            return true;
+            return number;
         });
-        if (fits) return;
+        if (done) {
+            const bool is_durable = how.durability == TM_DURABILITY_DEFAULT || how.durability >= TM_DURABILITY_GROUP;
+            if (is_durable) raise_to(ledger_.acknowledged, done);
+            return;
+        }
         const At growing_too(ledger_, growing);
         pool_.grow(size + Content::page);
     }
@@ -76,6 +83,14 @@ private:
         const std::uint64_t number = atomically([&] { return load(last()); });
         pool_.commit();
         ++ledger_.commits;
+        raise_to(ledger_.acknowledged, number);
+    }
+
+    void wait()
+    {
+        const At at(ledger_, committing);
+        const std::uint64_t number = atomically([&] { return load(last()); });
+        pool_.wait();
         raise_to(ledger_.acknowledged, number);
     }
 
