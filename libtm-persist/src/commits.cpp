@@ -43,7 +43,7 @@ void tell_range()
 
 /** The commit of this thread, from prepare() to ended(). Without a constructor or destructor: a transaction may end after those of the thread's other variables. */
 struct Commit {
-    Share shares[most_shares];
+    Share shares[most_shares]; ///< in the order in which pools are locked: that of their addresses
     unsigned count;
     bool too_many;
     int fault;
@@ -81,9 +81,10 @@ Share *share_at(const void *address)
             current.too_many = true;
             return nullptr;
         }
-        Share &share = current.shares[current.count++];
-        share = {pool, 0, 0};
-        return &share;
+        unsigned place_of = current.count++;
+        for (; place_of > 0 && std::less<>()(pool, current.shares[place_of - 1].pool); --place_of) current.shares[place_of] = current.shares[place_of - 1];
+        current.shares[place_of] = {pool, 0, 0};
+        return &current.shares[place_of];
     }
     return nullptr;
 }
@@ -101,7 +102,6 @@ int prepare(const tm_written *written, tm_durability durability, int must)
             if (Share *const share = share_at(address)) share->bytes += share->pool->bytes_of_frames(address, size);
         },
         nullptr);
-    std::sort(current.shares, current.shares + current.count, [](const Share &a, const Share &b) { return std::less<>()(a.pool, b.pool); });
     unsigned locked = 0;
     const int fault = guarded([&] {
         if (current.too_many) throw Failure{ENOTSUP, {}, "transaction", 0, "more than 8 pools", "at most 8", {}};

@@ -4,14 +4,15 @@
  * The front door of libtm-persist: how memory becomes durable.
  *
  * Words. The *image* is the memory of a pool: pages of the data file, mapped privately, so that stores stay in the process. The *journal* is a ring
- * of *groups*; each is what one commit has changed, as *frames* of absolute bytes, and it is valid as a whole or not at all. A *checkpoint* applies the
- * oldest groups to the data file. The data file's *header* says up to which group that has been done.
+ * of *groups*; each is what one or more commits have changed, as *frames* of absolute bytes, and it is valid as a whole or not at all. The *line* is what is committed in memory
+ * and waits to be written (commits.hpp). A *checkpoint* applies the oldest groups to the data file. The data file's *header* says up to which group that has been done.
  *
- * A commit (commit() below):
+ * A commit of the whole image (commit() below):
  * (a) becomes the only transaction, so that nobody's uncommitted value is in memory;
- * (b) asks the kernel which pages were stored to, copies those, and finds what of them differs from the last commit (image.hpp);
- * (c) lets the others go on, finds room in the ring, and writes the group;
+ * (b) asks the kernel which pages were stored to, copies those, finds what of them differs from the last commit (image.hpp), and closes the last batch of the line with it;
+ * (c) lets the others go on; who comes first (make_durable()) takes the first batch, finds room in the ring, and writes the group;
  * (d) syncs the journal: the point of no return.
+ * A transaction (commits.cpp) adds the bytes that it has written to the last batch of the line, while it holds them, and does (c) and (d) or leaves them to others.
  * A checkpoint (apply_some() below) runs beside commits. It never looks at the image:
  * (e) reads the oldest groups from the journal and writes their bytes to the data file (replay.hpp);
  * (f) syncs the data file;
@@ -26,7 +27,8 @@
  *    checkpoint has reached the disk, since every frame holds absolute bytes.
  * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open by a random step: no group of another
  *    file or of another life, past or to come, is ever taken for one.
- * 5. After any failed write or sync of either file the pool is poisoned: nothing more is written, and only the next open tells what counts.
+ * 5. The groups, and the frames in each, are in the order of commits, and contain every commit between the first and the last of them.
+ * 6. After any failed write or sync of either file the pool is poisoned: nothing more is written, and only the next open tells what counts.
  *
  *     no file --create--> closed --open--> open --close--> closed
  *                                 open --crash, poison--> open without a process --open: recover()--> open

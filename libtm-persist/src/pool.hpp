@@ -87,7 +87,7 @@ private:
     void demand_whole();
     [[noreturn]] void poison(const Failure &failure);
     /**
-     * Run `body`, which uses the files. When a call on them fails for another reason than want of space, what is in them is not known any more (invariant 5). Space and
+     * Run `body`, which uses the files. When a call on them fails for another reason than want of space, what is in them is not known any more (invariant 6). Space and
      * memory are asked for before anything is written.
      */
     template <class Body> void or_poison(Body &&body);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file persist.h
- * Pools: memory that survives. A pool is a file mapped privately, so that nothing reaches the file by itself; tm_pool_commit() writes what has
- * changed through a journal. After any crash the pool opens with exactly what a commit had made of it.
+ * Pools: memory that survives. A pool is a file mapped privately, so that nothing reaches the file by itself. What has changed goes through a journal, in one
+ * of two ways, which mix: a transaction that has stored to the pool is durable when it has committed, as its tm_durability says; and
+ * tm_pool_commit() makes the whole memory as it is, plain stores too, durable at once. After any crash the pool opens with what a first part of all these commits
+ * had made of it, in their order, with every one of them that has returned as durable.
  *
  *     tm_pool *pool = tm_pool_open("counters", NULL);
  *     if (!pool && tm_pool_error()->code == ENOENT) pool = tm_pool_create("counters", 1 << 20, NULL);
@@ -10,6 +12,11 @@
  *     long *counter = tm_pool_data(pool);
  *     counter[0] += 1;                       // an ordinary store: others see it, the disk does not
  *     if (tm_pool_commit(pool) != 0) ...     // durable when it returns 0
+ *     tm_begin
+ *         tm_store(&counter[1], tm_load(&counter[1]) + 1);
+ *     tm_commit                              // durable, and isolated from other transactions
+ *         fprintf(stderr, "%s\n", tm_pool_error()->message);
+ *     tm_end
  *     tm_pool_close(pool);
  *
  * Files: NAME holds the pool, NAME-journal what is committed and not yet in it. The journal goes with a clean close; after a crash both
@@ -18,14 +25,18 @@
  * @section pool_caveats Caveats
  * - A commit takes the memory as it finds it. Transactions that run are waited for or made to wait, so none of them is ever cut in two;
  *   plain stores are the caller's to keep away meanwhile: those that a commit meets may or may not be in it, and are in the next one.
- * - What was stored and not committed is gone after tm_pool_close().
+ * - What was stored plainly and not committed is gone after tm_pool_close(). What `apply` functions of the action log store is a plain store.
+ * - A transaction may change up to 8 pools; each of them is durable by itself: a crash may leave one with the change and another one without.
+ * - Readers in other processes and backups may see a commit whose write has reached the file and whose sync has not returned.
  * - Do not map, unmap, remap, protect, or madvise() the memory of a pool; do not let a device write to it (io_uring's fixed buffers, RDMA).
  * - The size of the files is the pool's alone to change: who makes the data file shorter takes memory away (SIGBUS).
  * - After fork() the child may read the memory and no more: every call fails with EPERM there.
  * - All functions are thread-safe, but tm_pool_close(): nobody may use the pool then, or its memory.
  *
  * @section pool_errors Errors
- * Functions that return int return 0 or one of these, those that return a pointer NULL; tm_pool_error() says more.
+ * Functions that return int return 0 or one of these, those that return a pointer NULL; tm_pool_error() says more. A transaction ends with TM_ERROR_POOL and one
+ * of them as its code: rolled back (ENOSPC and the like, ENOMEM, EPERM, ENOTSUP for more than 8 pools, EIO of a pool that was poisoned before), or with EIO committed in memory, while nobody
+ * knows whether on the disk, since the pool has just been poisoned. An irrevocable transaction cannot be refused: what it cannot write poisons the pool.
  *
  * | code       | meaning |
  * | ---        | --- |
