@@ -18,6 +18,7 @@ enum class Modes { write_back, write_through, mixed };
 libtm::attr mode_of(Modes modes, unsigned turn)
 {
     libtm::attr how{};
+    how.durability = TM_DURABILITY_NONE; // it is the commit that is tried here
     how.mode = modes == Modes::write_back || (modes == Modes::mixed && turn % 2) ? TM_WRITE_BACK : TM_WRITE_THROUGH;
     return how;
 }
