@@ -74,7 +74,7 @@ Share *share_at(const void *address)
     for (Place *place = places.load(std::memory_order_acquire); place; place = place->next) {
         if (at < place->low || at >= place->high) continue;
         Pool *const pool = place->pool.load(std::memory_order_acquire);
-        if (!pool) return nullptr;
+        if (!pool) continue; // one that is gone, whose place overlaps that of another one
         for (unsigned i = 0; i < current.count; ++i)
             if (current.shares[i].pool == pool) return &current.shares[i];
         if (current.count == most_shares) {

@@ -33,7 +33,9 @@ void collect(const tm_written *of)
 
 constexpr tm_hooks hooks = {
     [](const tm_written *of, tm_durability durability, int must) {
-        trace += "P" + std::string(must ? "!" : "") + (durability ? std::to_string(durability) : "");
+        trace += 'P';
+        if (must) trace += '!';
+        if (durability) trace += static_cast<char>('0' + durability);
         collect(of);
         if (in_prepare) in_prepare();
         return veto;

@@ -344,6 +344,21 @@ TEST(Durable, a_closed_pool_is_not_asked_and_a_copy_is_not_journaled)
     EXPECT_EQ(copy.data<long>()[0], 1);
 }
 
+TEST(Durable, pools_that_were_mapped_there_before_are_not_in_the_way)
+{
+    const Directory directory;
+    tm_pool_attr how{};
+    how.base = reinterpret_cast<void *>(0x7eb000000000);
+    for (int turn = 0; turn < 2; ++turn)
+        for (const std::uint64_t reserve : {1ull << 30, 1ull << 31, 1ull << 20}) {
+            how.reserve = reserve;
+            const std::string path = directory / ("pool" + std::to_string(turn) + "-" + std::to_string(reserve));
+            pool made{path, 1000, how};
+            add(made, 0);
+            EXPECT_EQ(words(path, 1)[0], 1);
+        }
+}
+
 TEST(Durable, P26_in_the_child_of_a_fork_it_is_refused)
 {
     const Directory directory;
