@@ -110,6 +110,34 @@ TEST_P(Transfers, P7_after_each_kill_the_sum_is_right)
     }
 }
 
+TEST_P(Transfers, P7_a_commit_has_nothing_of_a_transaction_that_is_rolled_back_later)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    pool made{path, accounts * sizeof(long)};
+    for (unsigned turn = 0; turn < 4; ++turn) {
+        std::atomic<bool> has_stored{false};
+        std::thread other([&] {
+            try {
+                libtm::atomically(mode_of(GetParam(), turn), [&] {
+                    libtm::store(made.data<long>()[0], 1l);
+                    has_stored = true;
+                    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                    libtm::cancel(1);
+                });
+            } catch (const libtm::error &) {
+            }
+        });
+        while (!has_stored) std::this_thread::yield();
+        made.data<long>()[1000] = static_cast<long>(turn) + 1; // so that there is something to commit
+        made.commit();
+        other.join();
+        const pool reading{path, flags(TM_POOL_READ_ONLY | TM_POOL_ANYWHERE)};
+        EXPECT_EQ(reading.data<long>()[0], 0);
+        EXPECT_EQ(reading.data<long>()[1000], static_cast<long>(turn) + 1);
+    }
+}
+
 TEST_P(Transfers, P7_M15_a_backup_of_a_pool_in_use_has_the_sum)
 {
     const Directory directory;
