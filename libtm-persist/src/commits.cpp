@@ -50,9 +50,9 @@ struct Commit {
     tm_durability durability;
     OnDurable *newest; ///< of what the running attempt has asked for
 };
-__thread Commit current;
+__thread Commit current __attribute__((tls_model("initial-exec")));
 
-/** Waiting and input-output are points of cancellation, and errno is the program's. */
+/** For who waits or uses files in the middle of a commit: these are points of cancellation, and errno is the program's. */
 class Undisturbed {
 public:
     Undisturbed() : errno_(errno) { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state_); }
@@ -91,7 +91,6 @@ Share *share_at(const void *address)
 
 int prepare(const tm_written *written, tm_durability durability, int must)
 {
-    const Undisturbed undisturbed;
     current.count = 0;
     current.too_many = false;
     current.fault = 0;
@@ -159,7 +158,6 @@ void committed(const tm_written *written)
 
 int ended()
 {
-    const Undisturbed undisturbed;
     const Commit mine = current; // what is called may commit too
     if (mine.count == 0) hand_over();
     int fault = mine.fault;
@@ -246,6 +244,7 @@ void Pool::make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes)
         is_writing_ = true;
         return true;
     };
+    const Undisturbed undisturbed;
     while (!is_mine()) {
         order.unlock();
         make_durable(last_ticket_);
@@ -348,6 +347,8 @@ void Pool::write_next()
 void Pool::make_durable(std::uint64_t ticket)
 {
     std::unique_lock lock(mutex_);
+    if (durable_ >= ticket) return;
+    const Undisturbed undisturbed;
     while (durable_ < ticket) {
         if (is_writing_) { // what is being written may be ours: not to be left before that has ended
             durable_some_.wait(lock);
@@ -376,7 +377,6 @@ void Pool::wait(std::uint64_t ticket)
     demand_usable();
     if (!data_) return;
     if (tm_in_transaction()) throw Failure{EDEADLK, path_, "transaction", 0, "inside of one", "outside", "Wait after the transaction has committed"};
-    const Undisturbed undisturbed;
     const std::uint64_t last = last_ticket_;
     if (ticket > last) throw Failure{EINVAL, path_, "ticket", 0, std::to_string(ticket), "at most " + std::to_string(last), "Give one that tm_pool_ticket() has returned"};
     make_durable(ticket ? ticket : last);
@@ -405,6 +405,7 @@ void Pool::after_transaction(std::uint64_t ticket, tm_durability durability)
     case TM_DURABILITY_NONE: break;
     case TM_DURABILITY_ASYNC: set_due(ticket); break;
     case TM_DURABILITY_GROUP: {
+        const Undisturbed undisturbed;
         std::unique_lock lock(mutex_);
         durable_some_.wait_for(lock, window_, [&] { return durable_ >= ticket || poison_.code; });
     }
@@ -416,6 +417,7 @@ void Pool::after_transaction(std::uint64_t ticket, tm_durability durability)
     if (!keep_) return;
     std::unique_lock commits(commit_mutex_, std::try_to_lock);
     if (!commits) return;
+    const Undisturbed undisturbed;
     try {
         or_poison([&] { trim_if_too_much(); });
     } catch (const Failure &) { // the pool is poisoned, and says so when it is used next; the transaction is what it was
@@ -443,6 +445,7 @@ void Pool::call_later(OnDurable *call) noexcept
 void Pool::call_durable() noexcept
 {
     if (!calls_.load(std::memory_order_relaxed)) return;
+    const Undisturbed undisturbed;
     std::unique_lock lock(mutex_);
     if (is_calling_) return;
     is_calling_ = true;
