@@ -632,6 +632,33 @@ TEST(Durable, H7_of_several_threads_each_is_called_once_in_the_order_of_commits)
     for (long i = 0; i < threads * rounds; ++i) ASSERT_EQ(called[static_cast<std::size_t>(i)], i);
 }
 
+TEST(Durable, P19_a_thread_that_is_cancelled_while_it_commits_holds_nobody_up)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    pool made{path, 100000};
+    long done = 0;
+    for (int round = 0; round < 10; ++round) {
+        std::atomic<bool> runs{false};
+        std::thread victim([&] {
+            for (;; runs = true) {
+                add(made, 0);
+                errno = 77;
+                add(made, 1);
+                EXPECT_EQ(errno, 77);
+                ::pthread_testcancel();
+            }
+        });
+        while (!runs) std::this_thread::yield();
+        ::pthread_cancel(victim.native_handle());
+        victim.join();
+        add(made, 2);
+        ++done;
+    }
+    EXPECT_EQ(words(path, 3)[2], done);
+    EXPECT_EQ(words(path, 3), (std::vector<long>{made.data<long>(), made.data<long>() + 3}));
+}
+
 TEST(Durable, keep_holds_for_transactions_too)
 {
     const Directory directory{in_memory()};
