@@ -232,6 +232,22 @@ TEST(Durable, what_nobody_waits_for_does_not_pile_up)
     EXPECT_EQ(made.stat().journal_size, pool(directory / "other", 1 << 20, how).stat().journal_size) << "the journal need not be longer";
 }
 
+TEST(Durable, P11_what_fits_the_journal_one_by_one_does_not_make_it_longer_together)
+{
+    const Directory directory{in_memory()};
+    tm_pool_attr how = pool_of(TM_DURABILITY_NONE);
+    how.journal = 1 << 16;
+    pool made{directory / "pool", 1 << 17, how};
+    const std::uint64_t before = made.stat().journal_size;
+    for (int i = 0; i < 5; ++i) {
+        libtm::atomically([&] { tm_memset(made.data(), i, 12000); });
+        libtm::atomically([&] { tm_memset(made.data() + 16384, i, 55000); });
+        EXPECT_LE(made.stat().journal_size, before);
+    }
+    made.wait();
+    EXPECT_LE(made.stat().journal_size, before);
+}
+
 TEST(Durable, N2_threads_share_the_syncs)
 {
     for (const tm_durability durability : {TM_DURABILITY_SYNC, TM_DURABILITY_GROUP}) {
