@@ -5,6 +5,7 @@
  */
 #include "create.hpp"
 #include "pool.hpp"
+#include "undisturbed.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -12,6 +13,7 @@
 using libtm::persist::Failure;
 using libtm::persist::guarded;
 using libtm::persist::Pool;
+using libtm::persist::Undisturbed;
 
 /** What C sees of a pool. */
 struct tm_pool {
@@ -47,6 +49,7 @@ template <class Body> tm_pool *opened(const char *path, Body &&body)
     tm_pool *result = nullptr;
     guarded([&] {
         std::unique_ptr<tm_pool> pool(new tm_pool);
+        const Undisturbed undisturbed;
         try {
             pool->pool = body();
         } catch (Failure &failure) {
@@ -62,6 +65,7 @@ template <class Body> int with(tm_pool *pool, Body &&body)
 {
     return guarded([&] {
         demand(pool, "pool", "one that is open");
+        const Undisturbed undisturbed;
         body(*pool->pool);
     });
 }
@@ -87,6 +91,7 @@ extern "C" int tm_pool_close(tm_pool *pool)
     if (!pool) return 0;
     // In a forked child there is nothing to give back: the thread of the pool is not there, and its memory is the child's own.
     if (!pool->pool->is_ours()) return with(pool, [](Pool &it) { it.close(); });
+    if (libtm::persist::is_called_back()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
     const int result = with(pool, [](Pool &it) { it.close(); });
     delete pool;
     return result;
@@ -126,6 +131,7 @@ extern "C" int tm_pool_backup(const char *from, const char *to, const tm_pool_at
     return guarded([&] {
         const tm_pool_attr all = checked(attr, from);
         demand(to && *to, "to", "the name of a file");
+        const Undisturbed undisturbed;
         libtm::persist::backup(from, to, all, [&](std::uint64_t done, std::uint64_t total) { return !progress || progress(data, done, total) == 0; });
     });
 }

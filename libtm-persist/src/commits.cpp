@@ -2,13 +2,13 @@
 #include "commits.hpp"
 
 #include "pool.hpp"
+#include "undisturbed.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
-#include <pthread.h>
 #include <tm/hooks.h>
 #include <tm/tm.h>
 
@@ -52,41 +52,58 @@ struct Commit {
 };
 __thread Commit current __attribute__((tls_model("initial-exec")));
 
-/** For who waits or uses files in the middle of a commit: these are points of cancellation, and errno is the program's. */
-class Undisturbed {
-public:
-    Undisturbed() : errno_(errno) { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state_); }
-    ~Undisturbed()
-    {
-        pthread_setcancelstate(state_, nullptr);
-        errno = errno_;
-    }
-    Undisturbed(const Undisturbed &) = delete;
-    Undisturbed &operator=(const Undisturbed &) = delete;
-
-private:
-    int errno_, state_ = PTHREAD_CANCEL_ENABLE;
-};
-
-Share *share_at(const void *address)
+/** What was asked for in vain, one behind the other. */
+void destroy(OnDurable *first)
 {
-    const auto at = reinterpret_cast<std::uintptr_t>(address);
-    for (Place *place = places.load(std::memory_order_acquire); place; place = place->next) {
-        if (at < place->low || at >= place->high) continue;
-        Pool *const pool = place->pool.load(std::memory_order_acquire);
-        if (!pool) continue; // one that is gone, whose place overlaps that of another one
-        for (unsigned i = 0; i < current.count; ++i)
-            if (current.shares[i].pool == pool) return &current.shares[i];
-        if (current.count == most_shares) {
-            current.too_many = true;
-            return nullptr;
-        }
-        unsigned place_of = current.count++;
-        for (; place_of > 0 && std::less<>()(pool, current.shares[place_of - 1].pool); --place_of) current.shares[place_of] = current.shares[place_of - 1];
-        current.shares[place_of] = {pool, 0, 0};
-        return &current.shares[place_of];
+    while (OnDurable *const it = first) {
+        first = it->next;
+        delete it;
     }
-    return nullptr;
+}
+
+/** Functions of users that run in this thread now, called by us. */
+__thread unsigned calling __attribute__((tls_model("initial-exec")));
+
+void call(OnDurable *it)
+{
+    const Undisturbed undisturbed;
+    ++calling;
+    it->function(it->data);
+    --calling;
+    delete it;
+}
+
+/** Call `use(pool, from, bytes)` for each part of these bytes that lies in a pool: what is behind a pool may be anybody's. */
+template <class Use> void each_pool(const void *address, std::size_t size, Use &&use)
+{
+    auto at = reinterpret_cast<std::uintptr_t>(address);
+    for (const std::uintptr_t end = at + size; at < end;) {
+        std::uintptr_t next = end;
+        Pool *here = nullptr;
+        for (const Place *place = places.load(std::memory_order_acquire); place && !here; place = place->next) {
+            Pool *const pool = place->pool.load(std::memory_order_acquire);
+            if (!pool || end <= place->low || at >= place->high) continue; // one that is gone may overlap one that is there
+            if (at < place->low) next = std::min(next, place->low);
+            else here = pool, next = std::min(end, place->high);
+        }
+        if (here) use(*here, reinterpret_cast<const void *>(at), next - at);
+        at = next;
+    }
+}
+
+/** What the commit of this thread has of the pool. Null: it has too many. */
+Share *share_of(Pool &pool)
+{
+    for (unsigned i = 0; i < current.count; ++i)
+        if (current.shares[i].pool == &pool) return &current.shares[i];
+    if (current.count == most_shares) {
+        current.too_many = true;
+        return nullptr;
+    }
+    unsigned at = current.count++;
+    for (; at > 0 && std::less<>()(&pool, current.shares[at - 1].pool); --at) current.shares[at] = current.shares[at - 1];
+    current.shares[at] = {&pool, 0, 0};
+    return &current.shares[at];
 }
 
 int prepare(const tm_written *written, tm_durability durability, int must)
@@ -98,7 +115,9 @@ int prepare(const tm_written *written, tm_durability durability, int must)
     tm_each_written(
         written,
         [](void *, void *address, std::size_t size) {
-            if (Share *const share = share_at(address)) share->bytes += share->pool->bytes_of_frames(address, size);
+            each_pool(address, size, [](Pool &pool, const void *from, std::size_t bytes) {
+                if (Share *const share = share_of(pool)) share->bytes += pool.bytes_of_frames(from, bytes);
+            });
         },
         nullptr);
     unsigned locked = 0;
@@ -108,11 +127,17 @@ int prepare(const tm_written *written, tm_durability durability, int must)
     });
     if (!fault) return 0;
     while (locked > 0) current.shares[--locked].pool->order_mutex().unlock();
-    if (!must) return fault;
-    // Memory will have what the journal cannot: no later commit may go there.
-    for (unsigned i = 0; i < current.count; ++i) guarded([&] { current.shares[i].pool->give_up(fault); });
     current.count = 0;
-    current.fault = EIO;
+    // The transaction is rolled back, while EIO means that nobody knows.
+    if (!must) return fault == EIO || fault == ESTALE ? ENOTRECOVERABLE : fault;
+    // Memory will have what the journals cannot: no later commit may go there.
+    current.fault = fault;
+    tm_each_written(
+        written,
+        [](void *, void *address, std::size_t size) {
+            each_pool(address, size, [](Pool &pool, const void *, std::size_t) { guarded([&] { pool.give_up(current.fault); }); });
+        },
+        nullptr);
     return 0;
 }
 
@@ -122,47 +147,47 @@ void rolled_back()
     current.count = 0;
 }
 
-/** What was asked for goes to a pool; without one it is durable as it is. */
-void hand_over()
+/** What was asked for, the oldest first. */
+OnDurable *take_calls()
 {
     OnDurable *first = nullptr;
     while (OnDurable *const it = current.newest) {
         current.newest = it->next;
         it->next = std::exchange(first, it);
     }
-    while (OnDurable *const it = first) {
-        first = it->next;
-        it->count = current.count;
-        std::copy_n(current.shares, current.count, it->shares);
-        if (it->count) it->shares[it->count - 1].pool->call_later(it);
-        else {
-            it->function(it->data);
-            delete it;
-        }
-    }
+    return first;
 }
 
 void committed(const tm_written *written)
 {
+    if (current.count == 0) return;
     for (unsigned i = 0; i < current.count; ++i) current.shares[i].ticket = current.shares[i].pool->next_ticket();
-    if (current.count)
-        tm_each_written(
-            written,
-            [](void *, void *address, std::size_t size) {
-                if (const Share *const share = share_at(address)) share->pool->append(address, size, share->ticket);
-            },
-            nullptr);
-    if (current.count) hand_over(); // in the order of commits
+    tm_each_written(
+        written,
+        [](void *, void *address, std::size_t size) {
+            each_pool(address, size, [](Pool &pool, const void *from, std::size_t bytes) { pool.append(from, bytes, share_of(pool)->ticket); });
+        },
+        nullptr);
+    for (OnDurable *first = take_calls(); first;) { // here, so that they are in the order of commits
+        OnDurable *const it = std::exchange(first, first->next);
+        it->count = current.count;
+        std::copy_n(current.shares, current.count, it->shares);
+        it->shares[it->count - 1].pool->call_later(it);
+    }
     for (unsigned i = 0; i < current.count; ++i) current.shares[i].pool->order_mutex().unlock();
 }
 
 int ended()
 {
     const Commit mine = current; // what is called may commit too
-    if (mine.count == 0) hand_over();
-    int fault = mine.fault;
+    if (mine.fault) {
+        destroy(take_calls());
+        return EIO;
+    }
+    for (OnDurable *first = take_calls(); first;) call(std::exchange(first, first->next)); // no pool: it is as durable as it will be
+    int fault = 0;
     for (unsigned i = 0; i < mine.count; ++i)
-        if (const int code = guarded([&] { mine.shares[i].pool->after_transaction(mine.shares[i].ticket, mine.durability); }); code && !fault) fault = code;
+        if (guarded([&] { mine.shares[i].pool->after_transaction(mine.shares[i].ticket, mine.durability); })) fault = EIO; // whatever it was: nobody knows what is durable
     return fault;
 }
 
@@ -193,15 +218,18 @@ void attend_to(Pool &pool, const char *base, std::uint64_t size)
     tell_range();
 }
 
-void no_longer_attend_to(Pool &pool) noexcept
+void no_longer_attend_to(Pool &gone) noexcept
 {
     const std::lock_guard lock(places_mutex);
     for (Place *place = places.load(std::memory_order_relaxed); place; place = place->next) {
-        Pool *mine = &pool;
-        place->pool.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);
+        Pool *const pool = place->pool.load(std::memory_order_relaxed);
+        if (pool == &gone) place->pool.store(nullptr, std::memory_order_relaxed);
+        else if (pool) pool->forget_shares_of(gone);
     }
     tell_range();
 }
+
+bool is_called_back() { return calling != 0; }
 
 std::uint64_t Pool::bytes_of_frames(const void *address, std::size_t size) const
 {
@@ -224,6 +252,7 @@ void Pool::begin_transaction(std::uint64_t bytes)
         const std::uint64_t ticket = open.ticket;
         order.unlock();
         make_durable(ticket);
+        leave_calls_to_worker();
         order.lock();
     }
     if (group_bytes(bytes) > journal_.usual_bytes()) make_long(order, group_bytes(bytes));
@@ -248,6 +277,7 @@ void Pool::make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes)
     while (!is_mine()) {
         order.unlock();
         make_durable(last_ticket_);
+        leave_calls_to_worker();
         std::this_thread::yield(); // who writes takes the order mutex once more
         order.lock();
     }
@@ -276,24 +306,24 @@ void Pool::append(const void *address, std::size_t size, std::uint64_t ticket) n
 /** Write the batch and sync it. False: nothing is left to be written, since it was for the whole image and there was no room for that. */
 bool Pool::write(Batch &batch)
 {
-    const auto leave_out_whole = [&](const Failure &failure) {
-        batch.whole->failure = failure;
+    const auto leave_out_whole = [&](Failure &&failure) {
+        batch.whole->failure = std::move(failure);
         batch.whole = nullptr;
         return batch.frames.count > 0;
     };
-    const Failure no_memory{ENOMEM, {}, "memory", 0, {}, {}, {}};
+    const auto no_memory = [] { return Failure{ENOMEM, {}, "memory", 0, {}, {}, {}}; };
     for (;;) {
         Group &group = batch.listing.front();
         try {
             static_cast<Span &>(group) = place(batch.group_bytes());
-        } catch (const Failure &failure) {
+        } catch (Failure &failure) {
             if (is_poisoned_) throw;
             if (!batch.whole || !is_want(failure.code)) poison(failure);
-            if (leave_out_whole(failure)) continue;
+            if (leave_out_whole(std::move(failure))) continue;
             return false;
         } catch (const std::bad_alloc &) { // of a checkpoint
             if (!batch.whole) std::this_thread::sleep_for(std::chrono::milliseconds(10)); // too late to refuse a transaction
-            else if (!leave_out_whole(no_memory)) return false;
+            else if (!leave_out_whole(no_memory())) return false;
             continue;
         }
         try {
@@ -304,7 +334,8 @@ bool Pool::write(Batch &batch)
         } catch (const Failure &failure) {
             poison(failure);
         } catch (const std::bad_alloc &) { // before the first byte was written
-            if (!leave_out_whole(no_memory)) return false;
+            if (!batch.whole) throw;
+            if (!leave_out_whole(no_memory())) return false;
         }
     }
 }
@@ -323,7 +354,12 @@ void Pool::write_next()
         taken.splice(taken.begin(), line_, line_.begin());
     }
     Batch &batch = taken.front();
-    const bool is_written = write(batch);
+    bool is_written = false;
+    try {
+        is_written = write(batch);
+    } catch (const std::bad_alloc &) { // there is no way back, and what comes later must not count without this
+        poison({ENOMEM, path_, "memory", 0, {}, {}, {}});
+    }
     {
         const std::lock_guard lock(mutex_);
         durable_ = batch.ticket;
@@ -387,7 +423,7 @@ void Pool::wait(std::uint64_t ticket)
 void Pool::set_due(std::uint64_t ticket)
 {
     using std::chrono::steady_clock;
-    if (is_due_set_.load(std::memory_order_relaxed) && !(flags_ & TM_POOL_NO_THREAD)) return;
+    if (is_due_set_ && !(flags_ & TM_POOL_NO_THREAD)) return;
     std::unique_lock lock(mutex_);
     if (!is_due_set_) {
         due_ = steady_clock::now() + interval_;
@@ -429,16 +465,34 @@ void Pool::give_up(int fault)
     poison({fault, path_, "an irrevocable transaction", 0, "that could not be journaled", {}, {}});
 }
 
-/** For the holder of the order mutex, or after the transaction of the call is durable in another pool. */
-void Pool::call_later(OnDurable *call) noexcept
+bool Pool::call_later(OnDurable *call) noexcept
 {
     const auto ticket_of = [](const OnDurable *one) { return one->shares[one->count - 1].ticket; };
     const std::lock_guard lock(mutex_);
+    if (ticket_of(call) <= durable_) return false;
     OnDurable *before = last_call_ && ticket_of(last_call_) <= ticket_of(call) ? last_call_ : nullptr;
     if (!before)
         for (OnDurable *at = calls_; at && ticket_of(at) <= ticket_of(call); at = at->next) before = at;
     call->next = before ? std::exchange(before->next, call) : calls_.exchange(call);
     if (!call->next) last_call_ = call;
+    return true;
+}
+
+/** Take the first call if it is durable here, and wait for it in other pools if need be. True: it is to be made now. `call` is null: there is none. */
+bool Pool::take_call(OnDurable *&call)
+{
+    const std::lock_guard others(places_mutex); // none of them goes meanwhile
+    {
+        const std::lock_guard lock(mutex_);
+        call = calls_;
+        if (call && call->shares[call->count - 1].ticket > durable_) call = nullptr;
+        if (!call) return false;
+        calls_ = call->next;
+        if (!call->next) last_call_ = nullptr;
+    }
+    while (--call->count)
+        if (call->shares[call->count - 1].pool->call_later(call)) return false;
+    return true;
 }
 
 /** Make the calls that are due, unless somebody does. Nothing is locked. */
@@ -446,24 +500,39 @@ void Pool::call_durable() noexcept
 {
     if (!calls_.load(std::memory_order_relaxed)) return;
     const Undisturbed undisturbed;
-    std::unique_lock lock(mutex_);
-    if (is_calling_) return;
-    is_calling_ = true;
-    for (OnDurable *it; (it = calls_) && it->shares[it->count - 1].ticket <= durable_;) {
-        calls_ = it->next;
-        if (!it->next) last_call_ = nullptr;
-        lock.unlock();
-        if (--it->count) {
-            Pool &other = *it->shares[it->count - 1].pool;
-            other.call_later(it);
-            other.call_durable();
-        } else {
-            it->function(it->data);
-            delete it;
-        }
-        lock.lock();
+    {
+        const std::lock_guard lock(mutex_);
+        if (std::exchange(is_calling_, true)) return;
     }
-    is_calling_ = false;
+    for (;;) {
+        OnDurable *next;
+        if (take_call(next)) call(next);
+        if (next) continue;
+        const std::lock_guard lock(mutex_);
+        // One that has become due since finds that we are at it.
+        if (OnDurable *const first = calls_; first && first->shares[first->count - 1].ticket <= durable_) continue;
+        is_calling_ = false;
+        return;
+    }
+}
+
+/** Who holds something that the user's function may want does not call it. */
+void Pool::leave_calls_to_worker()
+{
+    if (!calls_.load(std::memory_order_relaxed)) return;
+    const std::lock_guard lock(mutex_);
+    has_due_calls_ = true;
+    work_to_do_.notify_one();
+}
+
+void Pool::forget_shares_of(const Pool &gone) noexcept
+{
+    const std::lock_guard lock(mutex_);
+    for (OnDurable *call = calls_; call; call = call->next) {
+        Share *const end = std::remove_if(call->shares, call->shares + call->count - 1, [&](const Share &share) { return share.pool == &gone; });
+        *end = call->shares[call->count - 1];
+        call->count = static_cast<unsigned>(end - call->shares) + 1;
+    }
 }
 
 } // namespace libtm::persist
@@ -476,14 +545,16 @@ extern "C" int tm_on_durable(void (*function)(void *), void *data)
         function(data);
         return 0;
     }
-    if (const int fault = tm_log_reserve(1, 0, 0)) return fault; // so that what follows cannot end the transaction
+    // So that what follows cannot end the transaction.
+    if (const int fault = tm_log_reserve(1, 0, 0)) return fault;
+    if (const int fault = tm_hooks_install(&hooks)) return fault;
     auto *const it = new (std::nothrow) OnDurable{function, data, current.newest};
     if (!it) return ENOMEM;
-    if (const int fault = tm_hooks_install(&hooks)) {
+    if (const int fault = tm_hooks_call()) {
         delete it;
         return fault;
     }
     tm_log(nullptr, forget_newest, nullptr, nullptr, 0);
     current.newest = it;
-    return tm_hooks_call();
+    return 0;
 }

@@ -60,4 +60,7 @@ struct OnDurable {
 void attend_to(Pool &pool, const char *base, std::uint64_t size);
 void no_longer_attend_to(Pool &pool) noexcept;
 
+/** Whether the calling thread is in a function that was given to tm_on_durable(). */
+bool is_called_back();
+
 } // namespace libtm::persist

@@ -16,7 +16,13 @@ struct Last {
     Failure failure;
     std::string message;
     tm_pool_failure view{};
+    ~Last();
 };
+
+/** Transactions are ended at thread exit, too, after the objects of the thread are gone. */
+__thread bool is_gone __attribute__((tls_model("initial-exec")));
+
+Last::~Last() { is_gone = true; }
 
 Last &last()
 {
@@ -67,6 +73,7 @@ bool is_want(int code) { return code == ENOSPC || code == EDQUOT || code == EFBI
 
 int remember(const Failure &failure) noexcept
 {
+    if (is_gone) return failure.code;
     Last &mine = last();
     try {
         mine.failure = failure;
@@ -83,6 +90,8 @@ int remember(const Failure &failure) noexcept
 
 extern "C" const tm_pool_failure *tm_pool_error(void)
 {
+    static constexpr tm_pool_failure none{0, nullptr, nullptr, 0, nullptr, nullptr, nullptr, ""};
+    if (libtm::persist::is_gone) return &none;
     libtm::persist::Last &mine = libtm::persist::last();
     if (!mine.view.message) mine.view.message = "";
     return &mine.view;

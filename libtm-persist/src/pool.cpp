@@ -310,13 +310,16 @@ void Pool::poison(const Failure &failure)
             }
             is_poisoned_ = true;
         }
-        applied_some_.notify_all();
         durable_some_.notify_all();
     }
-    Failure told = failure;
+    Failure told;
+    try {
+        told = failure;
+        if (told.found.empty()) told.found = strerrordesc_np(failure.code);
+        told.remedy = "The pool is poisoned: close it and open it again, then it is recovered";
+    } catch (const std::bad_alloc &) { // less is said
+    }
     told.code = failure.code == ESTALE ? ESTALE : EIO;
-    if (told.found.empty()) told.found = strerrordesc_np(failure.code);
-    told.remedy = "The pool is poisoned: close it and open it again, then it is recovered";
     throw told;
 }
 
@@ -328,6 +331,7 @@ void Pool::commit()
         const std::lock_guard lock(mutex_);
         arrived = captures_;
     }
+    const Calls calls(*this);
     const std::lock_guard commit_lock(commit_mutex_);
     {
         const std::lock_guard lock(mutex_);
@@ -426,7 +430,7 @@ std::uint64_t Pool::capture(Whole &whole)
     return ticket;
 }
 
-/** Find room in the ring, if need be by waiting for a checkpoint, or by making it longer. */
+/** Find room in the ring, if need be by a checkpoint, or by making it longer. */
 Span Pool::place(std::uint64_t bytes)
 {
     std::unique_lock lock(mutex_);
@@ -439,30 +443,25 @@ Span Pool::place(std::uint64_t bytes)
             continue;
         }
         counts_.stalls += !has_waited;
-        if (flags_ & TM_POOL_NO_THREAD) {
-            lock.unlock();
-            apply_all();
-            lock.lock();
-        } else {
-            needs_room_ = true;
-            work_to_do_.notify_one();
-            applied_some_.wait(lock, [&, before = applied_] { return applied_ != before || poison_.code; });
-            needs_room_ = false;
-        }
+        // Here, and not by the worker, which may be waiting for us.
+        const std::uint64_t before = applied_, round = flags_ & TM_POOL_NO_THREAD ? ~0ull : journal_.size() / 4;
+        lock.unlock();
+        apply_some(round, before);
+        lock.lock();
     }
 }
 
 bool Pool::wants_checkpoint() const
 {
     if (poison_.code || journal_.groups().empty()) return false;
-    return needs_room_ || journal_.used() > journal_.size() / 4 || twin_bytes_ > most_twins;
+    return journal_.used() > journal_.size() / 4 || twin_bytes_ > most_twins;
 }
 
 /**
- * A round of a checkpoint: the oldest groups, up to `limit` bytes of them. False: there were none. A commit that syncs meanwhile waits for what the data file
- * syncs, so that is never much more at once than the biggest commit.
+ * A round of a checkpoint: the oldest groups, up to `limit` bytes of them, unless another round has gone beyond group `before` meanwhile. False: there were none. A commit
+ * that syncs meanwhile waits for what the data file syncs, so that is never much more at once than the biggest commit.
  */
-bool Pool::apply_some(std::uint64_t limit)
+bool Pool::apply_some(std::uint64_t limit, std::uint64_t before)
 {
     const std::lock_guard checkpoint_lock(checkpoint_mutex_);
     std::vector<Group> groups;
@@ -470,6 +469,7 @@ bool Pool::apply_some(std::uint64_t limit)
     {
         const std::lock_guard lock(mutex_);
         demand_unpoisoned();
+        if (applied_ > before) return true;
         std::uint64_t bytes = 0;
         for (const Group &span : journal_.groups()) {
             if (!groups.empty() && bytes + span.bytes > limit) break;
@@ -505,7 +505,6 @@ bool Pool::apply_some(std::uint64_t limit)
         applied_ticket_ = groups.back().ticket;
         counts_.bytes_applied += applier.bytes_written();
         ++counts_.checkpoints;
-        applied_some_.notify_all();
     } catch (const Failure &failure) {
         poison(failure);
     }
@@ -522,17 +521,19 @@ void Pool::work()
 {
     using std::chrono::steady_clock;
     const auto is_due = [&] { return is_due_set_ && steady_clock::now() >= due_ && !poison_.code; };
+    const auto calls = [&] { return has_due_calls_ && !poison_.code; };
     std::unique_lock lock(mutex_);
     for (;;) {
         if (stops_) return;
         const bool syncs = is_due(), applies = wants_checkpoint();
-        if (!syncs && !applies) {
+        if (!syncs && !applies && !calls()) {
             if (is_due_set_ && !poison_.code) work_to_do_.wait_until(lock, due_);
             else work_to_do_.wait(lock);
             continue;
         }
         const std::uint64_t round = journal_.size() / 4;
         if (syncs) is_due_set_ = false;
+        has_due_calls_ = false;
         lock.unlock();
         try {
             if (syncs) make_durable(last_ticket_);
@@ -541,7 +542,7 @@ void Pool::work()
         } catch (const std::bad_alloc &) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10)); // nothing has changed
         }
-        if (syncs) call_durable();
+        call_durable();
         lock.lock();
     }
 }
@@ -549,6 +550,7 @@ void Pool::work()
 void Pool::checkpoint()
 {
     demand_writable();
+    const Calls calls(*this);
     make_durable(last_transaction_);
     apply_all();
 }
@@ -556,6 +558,7 @@ void Pool::checkpoint()
 void Pool::trim()
 {
     demand_writable();
+    const Calls calls(*this);
     const std::lock_guard commit_lock(commit_mutex_);
     or_poison([&] { trim_now(); });
 }
@@ -570,6 +573,7 @@ void Pool::trim_now()
         try {
             make_durable(last_ticket_);
             apply_all();
+            const std::lock_guard order(order_mutex_); // others may ask how much there is
             image_.trim(data_);
         } catch (...) {
             failed = std::current_exception();
@@ -636,10 +640,14 @@ void Pool::close()
 {
     demand_usable();
     if (!data_) return;
-    no_longer_attend_to(*this);
     stop_worker();
-    make_durable(last_ticket_);
-    call_durable();
+    // What is called may commit, too.
+    for (std::uint64_t last = ~0ull; last != last_ticket_;) {
+        last = last_ticket_;
+        make_durable(last);
+        call_durable();
+    }
+    no_longer_attend_to(*this);
     demand_unpoisoned();
     apply_all();
     const std::lock_guard header_lock(header_mutex_);

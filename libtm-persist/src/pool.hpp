@@ -69,7 +69,10 @@ public:
     void after_transaction(std::uint64_t ticket, tm_durability durability);
     /** It must commit, and cannot: the pool is poisoned. */
     void give_up(int fault);
-    void call_later(OnDurable *call) noexcept;
+    /** Add it to what is called when the last of its shares, which is of this pool, is durable. False: it is. */
+    bool call_later(OnDurable *call) noexcept;
+    /** It is gone: all that waited for it is durable. */
+    void forget_shares_of(const Pool &gone) noexcept;
     /**@}*/
 
 private:
@@ -111,11 +114,24 @@ private:
     void make_durable(std::uint64_t ticket);
     void make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes);
     void call_durable() noexcept;
+    bool take_call(OnDurable *&call);
+    void leave_calls_to_worker();
+    /** At the end of this, what waited for the durability of something is called. */
+    class Calls {
+    public:
+        explicit Calls(Pool &pool) : pool_(pool) {}
+        ~Calls() { pool_.call_durable(); }
+        Calls(const Calls &) = delete;
+        Calls &operator=(const Calls &) = delete;
+
+    private:
+        Pool &pool_;
+    };
     void trim_if_too_much();
     void commit_now();
     void grow_now(std::uint64_t size);
     void trim_now();
-    bool apply_some(std::uint64_t limit);
+    bool apply_some(std::uint64_t limit, std::uint64_t before = ~0ull);
     void apply_all();
     bool wants_checkpoint() const;
     void work();
@@ -153,7 +169,7 @@ private:
     std::atomic<OnDurable *> calls_{nullptr}; ///< by their tickets; changed under the mutex
     OnDurable *last_call_ = nullptr;
     bool is_calling_ = false;
-    std::condition_variable applied_some_; ///< or failed to
+    bool has_due_calls_ = false;       ///< for the worker
     std::condition_variable work_to_do_;
     Journal journal_;
     std::uint64_t applied_ = 0;
@@ -161,7 +177,6 @@ private:
     std::uint64_t twin_bytes_ = 0;
     std::uint64_t captures_ = 0;       ///< begun
     std::uint64_t durable_capture_ = 0;///< the last that became durable
-    bool needs_room_ = false;          ///< a commit waits for a checkpoint
     bool stops_ = false;
     std::atomic<bool> is_poisoned_{false}; ///< by:
     Failure poison_{};

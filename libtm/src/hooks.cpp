@@ -53,7 +53,7 @@ extern "C" int tm_hooks_call(void)
 {
     Context &tx = self();
     before_load_outside(tx);
-    if (!tx.limit) return EPERM;
+    if (!tx.limit || tx.in_action) return EPERM;
     tx.duties |= duty_hooks;
     return 0;
 }

@@ -220,11 +220,15 @@ bool end_hooks(Context &tx)
 {
     // Transactions may run meanwhile, and end before this one's block does.
     const auto frame = std::to_array(tx.frame);
+    const Manner manner = tx.manner;
+    const tm_attr attr = tx.attr;
     const bool is_cxx = tx.outermost_is_cxx, is_jmp_buf = tx.frame_is_jmp_buf;
     std::jmp_buf jump_buffer;
     if (is_jmp_buf) std::memcpy(&jump_buffer, &tx.jump_buffer, sizeof jump_buffer);
     const int fault = hooks::table().ended();
     std::copy(frame.begin(), frame.end(), tx.frame);
+    tx.manner = manner;
+    tx.attr = attr;
     tx.outermost_is_cxx = is_cxx;
     tx.frame_is_jmp_buf = is_jmp_buf;
     if (is_jmp_buf) std::memcpy(&tx.jump_buffer, &jump_buffer, sizeof jump_buffer);

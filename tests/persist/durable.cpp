@@ -3,6 +3,7 @@
 #include "files.hpp"
 
 #include <atomic>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <thread>
 
@@ -341,6 +342,67 @@ TEST(Durable, one_transaction_may_change_several_pools)
     other.join();
 }
 
+TEST(Durable, an_irrevocable_one_over_too_many_pools_poisons_them_all)
+{
+    const Directory directory;
+    std::vector<pool> pools;
+    for (int i = 0; i < 9; ++i) pools.emplace_back(directory / ("pool" + std::to_string(i)), 1000);
+    tm_attr how{};
+    how.flags = TM_IRREVOCABLE;
+    const tm_error_record told = error_of(how, [&] {
+        for (pool &each : pools) libtm::store(each.data<long>()[0], 1l);
+    });
+    EXPECT_EQ(told.code, EIO);
+    for (const pool &each : pools) EXPECT_NE(each.stat().poisoned, 0);
+}
+
+TEST(Durable, what_lies_right_behind_a_pool_is_not_its)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    tm_pool_attr how{};
+    how.base = reinterpret_cast<void *>(0x7ec000000000);
+    how.reserve = 8192; // the directory of roots and one page
+    {
+        pool made{path, 4096, how};
+        ASSERT_EQ(made.stat().reserve, 8192u);
+        void *const behind = ::mmap(made.data() + 4096, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        ASSERT_EQ(behind, made.data() + 4096);
+        for (const tm_mode mode : modes)
+            libtm::atomically(asking(TM_DURABILITY_DEFAULT, mode), [&] { tm_memset(made.data() + 4000, 'x', 200); });
+        const std::uint64_t before = made.ticket();
+        libtm::atomically([&] { tm_memset(behind, 'y', 100); });
+        EXPECT_EQ(made.ticket(), before);
+        made.checkpoint();
+        ::munmap(behind, 4096);
+    }
+    const pool opened{path};
+    EXPECT_EQ(std::string(opened.data() + 3999, 97), '\0' + std::string(96, 'x'));
+}
+
+TEST(Durable, who_finds_the_journal_full_waits_for_nobody_who_waits_for_it)
+{
+    const Directory directory{in_memory()};
+    for (const tm_durability durability : {TM_DURABILITY_ASYNC, TM_DURABILITY_SYNC}) {
+        tm_pool_attr how = pool_of(durability, 0);
+        how.journal = 16384;
+        how.interval = 1;
+        pool made{directory / ("pool" + std::to_string(durability)), 1 << 20, how};
+        std::vector<std::thread> running;
+        for (int thread = 0; thread < 2; ++thread)
+            running.emplace_back([&, thread] {
+                Random random(static_cast<std::uint64_t>(thread));
+                for (int i = 0; i < 3000; ++i)
+                    libtm::atomically([&] {
+                        tm_memset(made.data() + random.below(250) * 4096, i, random.below(20) ? 8 : 3000);
+                        // Called by whoever finds it durable, the pool's thread too.
+                        if (i % 10 == 0) libtm::on_durable([&made] { add(made, 1); });
+                    });
+            });
+        for (std::thread &thread : running) thread.join();
+    }
+}
+
 TEST(Durable, a_closed_pool_is_not_asked_and_a_copy_is_not_journaled)
 {
     const Directory directory;
@@ -430,11 +492,16 @@ TEST(Durable, P11_an_irrevocable_one_that_cannot_be_journaled_poisons_the_pool)
         DEMAND(::setrlimit(RLIMIT_FSIZE, &now) == 0);
         tm_attr how{};
         how.flags = TM_IRREVOCABLE;
-        const tm_error_record told = error_of(how, [&] { tm_memset(made.data(), 'b', made.size()); });
+        static bool called = false;
+        const tm_error_record told = error_of(how, [&] {
+            tm_memset(made.data(), 'b', made.size());
+            libtm::on_durable([] { called = true; });
+        });
+        DEMAND(!called);
         DEMAND(told.kind == TM_ERROR_POOL && told.code == EIO && made.data()[0] == 'b');
         DEMAND(made.stat().poisoned == EFBIG && tm_pool_commit(made.handle()) == EIO);
         const tm_error_record refused = error_of({}, [&] { libtm::store(made.data<long>()[0], 2l); });
-        DEMAND(refused.kind == TM_ERROR_POOL && refused.code == EIO && made.data()[0] == 'b');
+        DEMAND(refused.kind == TM_ERROR_POOL && refused.code == ENOTRECOVERABLE && made.data()[0] == 'b');
         die();
     });
     EXPECT_TRUE(was_killed(status)) << status;
@@ -537,7 +604,7 @@ TEST(Durable, P3_when_the_sync_fails_it_is_committed_in_memory_and_nobody_is_tol
         };
         EXPECT_TRUE(in_c());
         EXPECT_EQ(tm_last_error()->kind, TM_ERROR_POOL);
-        EXPECT_EQ(tm_last_error()->code, EIO);
+        EXPECT_EQ(tm_last_error()->code, ENOTRECOVERABLE);
         EXPECT_EQ(made.data<long>()[1], 0) << "rolled back: the pool is poisoned";
         EXPECT_EQ(called, 0);
         EXPECT_EQ(code_of([&] { made.close(); }), EIO);
@@ -619,6 +686,93 @@ TEST(Durable, H7_what_is_called_may_change_the_pool_and_wait)
     };
     for (int i = 0; i < 10; ++i) count();
     EXPECT_EQ(words(path, 2), (std::vector<long>{10, 10}));
+}
+
+TEST(Durable, H7_is_called_whoever_makes_it_durable)
+{
+    const Directory directory;
+    for (const unsigned how : {0u, unsigned{TM_POOL_NO_THREAD}}) {
+        pool made{directory / ("pool" + std::to_string(how)), 100000, pool_of(TM_DURABILITY_NONE, how)};
+        int called = 0;
+        const auto ask = [&] {
+            libtm::atomically([&] {
+                libtm::store(made.data<long>()[0], libtm::load(made.data<long>()[0]) + 1);
+                libtm::on_durable([&called] { ++called; });
+            });
+        };
+        ask();
+        made.commit();
+        EXPECT_EQ(called, 1) << "commit";
+        ask();
+        made.checkpoint();
+        EXPECT_EQ(called, 2) << "checkpoint";
+        ask();
+        made.trim();
+        EXPECT_EQ(called, 3) << "trim";
+        ask();
+        add(made, 1, asking(TM_DURABILITY_SYNC));
+        EXPECT_EQ(called, 4) << "a transaction";
+        ask();
+        made.close();
+        EXPECT_EQ(called, 5) << "close";
+    }
+}
+
+TEST(Durable, H7_each_is_called_though_what_is_called_commits)
+{
+    const Directory directory;
+    pool made{directory / "pool", 1000, pool_of(TM_DURABILITY_ASYNC)};
+    int called = 0;
+    libtm::atomically([&] {
+        libtm::on_durable([&] {
+            add(made, 0);
+            ++called;
+        });
+        libtm::on_durable([&] { ++called; });
+    });
+    EXPECT_EQ(called, 2);
+    tm_pool *const handle = made.handle();
+    long *const counter = made.data<long>();
+    libtm::atomically([&] {
+        libtm::store(counter[1], 1l);
+        libtm::on_durable([&, handle, counter] {
+            EXPECT_EQ(tm_pool_close(handle), EDEADLK);
+            libtm::atomically(asking(TM_DURABILITY_NONE), [&] { libtm::store(*counter, libtm::load(*counter) + 1); });
+            libtm::on_durable([&] { ++called; }); // outside of a transaction
+        });
+    });
+    made.close(); // makes it durable, and what was called, too
+    EXPECT_EQ(called, 3);
+    EXPECT_EQ(words(directory / "pool", 1)[0], 2);
+}
+
+TEST(Durable, H7_of_several_pools_when_all_have_it_whichever_is_closed_first)
+{
+    const Directory directory;
+    for (int first = 0; first < 2; ++first) {
+        std::vector<pool> pools;
+        for (int i = 0; i < 3; ++i) pools.emplace_back(directory / ("pool" + std::to_string(3 * first + i)), 1000, pool_of(TM_DURABILITY_NONE));
+        int called = 0;
+        const auto ask = [&] {
+            libtm::atomically([&] {
+                for (pool &each : pools) libtm::store(each.data<long>()[0], 1l);
+                libtm::on_durable([&called] { ++called; });
+            });
+        };
+        ask();
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(called, 0) << i;
+            pools[static_cast<std::size_t>(first ? i : 2 - i)].wait();
+        }
+        EXPECT_EQ(called, 1);
+        ask();
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_EQ(called, 1) << i;
+            pools[static_cast<std::size_t>(first ? i : 2 - i)].close();
+        }
+        EXPECT_EQ(called, 2);
+        pools.clear();
+    }
 }
 
 TEST(Durable, H7_of_several_threads_each_is_called_once_in_the_order_of_commits)

@@ -35,8 +35,8 @@
  *
  * @section pool_errors Errors
  * Functions that return int return 0 or one of these, those that return a pointer NULL; tm_pool_error() says more. A transaction ends with TM_ERROR_POOL and one
- * of them as its code: rolled back (ENOSPC and the like, ENOMEM, EPERM, ENOTSUP for more than 8 pools, EIO of a pool that was poisoned before), or with EIO committed in memory, while nobody
- * knows whether on the disk, since the pool has just been poisoned. An irrevocable transaction cannot be refused: what it cannot write poisons the pool.
+ * of them as its code: rolled back (ENOSPC and the like, ENOMEM, EPERM, ENOTSUP for more than 8 pools, ENOTRECOVERABLE where a pool is poisoned); or with EIO committed in memory, while nobody
+ * knows whether on the disk, since the pool was poisoned just then. An irrevocable transaction cannot be refused: what it cannot write poisons the pool.
  *
  * | code       | meaning |
  * | ---        | --- |
@@ -102,7 +102,7 @@ typedef struct tm_pool_attr {
     uint64_t keep TM_ZERO_POOL_;           /**< bytes of private copies of pages above which a commit gives back those it can, and demands what tm_pool_trim() does. 0: no limit */
     tm_storage *storage TM_ZERO_POOL_;     /**< where the files are; must outlive the pool. NULL: the operating system's */
     tm_durability durability TM_ZERO_POOL_; /**< of transactions that do not ask for another: TM_DURABILITY_SYNC by default */
-    uint32_t interval TM_ZERO_POOL_;       /**< milliseconds after which what is TM_DURABILITY_ASYNC is made durable. 0: 10. With TM_POOL_NO_THREAD at the next commit after them */
+    uint32_t interval TM_ZERO_POOL_;       /**< milliseconds after which what is TM_DURABILITY_ASYNC is made durable. 0: 10. With TM_POOL_NO_THREAD at the next commit after them that is no TM_DURABILITY_NONE */
     uint32_t window TM_ZERO_POOL_;         /**< microseconds for which a TM_DURABILITY_GROUP waits for others. 0: 100 */
     uint32_t padding TM_ZERO_POOL_;        /**< zero */
     uint64_t reserved[2] TM_ZERO_POOL_;    /**< zero */
@@ -159,9 +159,9 @@ uint64_t tm_pool_ticket(const tm_pool *pool);
 int tm_pool_wait(tm_pool *pool, uint64_t ticket);
 /**
  * Call function(data) once the running transaction is durable in all pools that it has changed (if there is none, once it has committed); never after a
- * rollback. It is called outside of any transaction, for the transactions of one pool in the order of their commits, one at a time, in any thread, perhaps after tm_commit has
- * returned; not at all if the pool is poisoned or the process ends before. It must not throw. Outside of a transaction it is called at once. 0, or
- * ENOMEM, with the transaction alive.
+ * rollback. It is called outside of any transaction, in any thread, perhaps after tm_commit has returned; for transactions that change the same one pool in the order of their commits, one
+ * at a time; not at all if the pool is poisoned or the process ends before. It may run transactions and wait, but not close a pool (EDEADLK), and must not throw. Outside of a transaction it is called at
+ * once. 0; ENOMEM, with the transaction alive; EPERM in a function of the action log.
  */
 int tm_on_durable(void (*function)(void *data), void *data);
 /** Bring all that is committed into the data file and empty the journal. Needed by nobody; commits do it in the background. */

@@ -85,7 +85,7 @@ typedef enum tm_error_kind {
     TM_ERROR_VETO,      /**< a `prepare` of the action log refused: `code` is what it returned */
     TM_ERROR_FREE,      /**< a block freed twice (EINVAL) */
     TM_ERROR_ACTION,    /**< an `apply` of the action log failed after the point of no return: `code` is what it returned */
-    TM_ERROR_POOL,      /**< a pool that was written to: `code` is an errno value, tm_pool_error() says more. EIO: it is committed in memory, and nobody knows whether on the disk */
+    TM_ERROR_POOL,      /**< a pool that was written to: `code` is an errno value, tm_pool_error() says more. EIO: it is committed in memory, and nobody knows whether on the disk; any other: it was rolled back */
     TM_ERROR_MISUSE     /**< a call where it is not allowed (EPERM) or with a bad argument (EINVAL) */
 } tm_error_kind;
 

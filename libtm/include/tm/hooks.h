@@ -46,7 +46,7 @@ typedef struct tm_hooks {
 int tm_hooks_install(const tm_hooks *hooks);
 /** From now on transactions that write to [low, high) call the hooks; and perhaps others: it is one range that holds all. An empty one: none does. Thread-safe. */
 void tm_hooks_range(const void *low, const void *high);
-/** The running transaction calls the hooks, whatever it writes. EPERM outside of one. */
+/** The running transaction calls the hooks, whatever it writes. EPERM outside of one, and in a function of the action log. */
 int tm_hooks_call(void);
 
 #ifdef __cplusplus

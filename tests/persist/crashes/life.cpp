@@ -58,8 +58,8 @@ void run(char *memory, std::uint64_t number)
     } catch (const libtm::error &error) {
         if (error.kind() != TM_ERROR_POOL) throw;
         const tm_pool_failure &it = *tm_pool_error();
-        if (it.code != error.code() && error.code() != EIO) throw Life::Violation("a transaction fails with another code than its pool");
-        throw Failure{error.code(), it.file ? it.file : "", it.field ? it.field : "", it.offset, it.found ? it.found : "", it.expected ? it.expected : "", it.remedy ? it.remedy : ""};
+        if (it.code != error.code() && error.code() != EIO && error.code() != ENOTRECOVERABLE) throw Life::Violation("a transaction fails with another code than its pool");
+        throw Failure{error.code() == ENOTRECOVERABLE ? EIO : error.code(), it.file ? it.file : "", it.field ? it.field : "", it.offset, it.found ? it.found : "", it.expected ? it.expected : "", it.remedy ? it.remedy : ""};
     }
 }
 
