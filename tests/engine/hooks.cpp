@@ -175,7 +175,9 @@ TEST_P(Hooks, are_told_when_it_is_rolled_back_after_all)
     in_prepare = [] { // what it has read changes
         std::thread([] {
             in_prepare = nullptr;
-            atomically([] { store(elsewhere, 5L); });
+            attr hasty{};
+            hasty.flags = TM_NO_QUIESCENCE; // it must not wait for us
+            atomically(hasty, [] { store(elsewhere, 5L); });
         }).join();
     };
     tx([] { store(memory[0], static_cast<unsigned char>(load(elsewhere) + 1)); });
