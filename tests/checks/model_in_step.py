@@ -35,6 +35,12 @@ LEFT_OUT = [
     ('src/store.cpp', 'tx.orec_of(at).load', 'whether the orec is the own one, which nobody else can change'),
     ('src/tx.cpp', 'while (clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
     ('src/tx.cpp', 'return clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
+    ('src/hooks.hpp', 'range.table.load', 'acquires what is behind the table that tm_hooks_install() has published'),
+    ('src/hooks.cpp', 'range.table.compare_exchange', 'publishes the table, once'),
+    ('src/hooks.hpp', 'range.high.load', 'told by who opened the pool to who writes to it: ordered by the program. See the page'),
+    ('src/hooks.hpp', 'range.low.load', 'the same'),
+    ('src/hooks.cpp', 'range.high.store', 'the same'),
+    ('src/hooks.cpp', 'range.low.store', 'the same'),
     ('src/tx.cpp', 'release_committed(tx, (clock.now.load', 'a transaction left from within an action: not modelled'),
 ]
 
