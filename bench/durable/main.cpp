@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file main.cpp
+ * tm-durable-bench [--rounds=N] [--window=MILLISECONDS] [--dir=DIRECTORY] [options of Google Benchmark]
+ *
+ * The name is WORKLOAD/VARIANT: `u8-16` is 16 threads whose transactions add to 8 random counters each and wait for the disk; `soon-u1-2` two whose do not
+ * wait; `memory-u1-1` counters in plain memory, with and without an open pool in the process. As tm-bench does it: each round runs every variant
+ * of a workload once, A B C A B C. A window ends with a check of all that was added.
+ */
+#include "../pool/files.hpp"
+#include "counters.hpp"
+#include <atomic>
+#include <benchmark/benchmark.h>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <numeric>
+#include <thread>
+#include <tm/persist.hpp>
+#include <unistd.h>
+
+namespace bench {
+namespace {
+
+struct settings {
+    int rounds = 1;
+    int window_ms = 200;
+    std::string dir;
+};
+
+struct workload {
+    const char *name;
+    wait_for waits;
+    unsigned each; ///< counters of a transaction
+    unsigned threads;
+};
+
+constexpr workload workloads[] = {
+    {"u1-1", wait_for::disk, 1, 1}, {"u8-1", wait_for::disk, 8, 1}, {"u1-16", wait_for::disk, 1, 16},
+    {"soon-u1-1", wait_for::nothing, 1, 1}, {"soon-u8-1", wait_for::nothing, 8, 1}, {"soon-u1-2", wait_for::nothing, 1, 2},
+};
+
+using clock = std::chrono::steady_clock;
+
+/** All that lives while the benchmarks run: stores are made when they are first wanted. */
+class stage {
+public:
+    explicit stage(const std::string &dir) : place_(dir) {}
+
+    struct opened {
+        std::unique_ptr<counters> target;
+        std::uint64_t added = 0;
+    };
+    opened &get(const variant &which)
+    {
+        const std::string name = which.name + (which.waits == wait_for::disk ? "" : "-soon");
+        const auto found = stores_.find(name);
+        if (found != stores_.end()) return found->second;
+        return stores_.emplace(name, opened{which.create(place_.path() + "/" + name)}).first->second;
+    }
+    std::string path(const std::string &name) const { return place_.path() + "/" + name; }
+
+private:
+    workplace place_;
+    std::map<std::string, opened> stores_;
+};
+
+/** Threads that add until the time is over; the transactions that they have done. */
+std::uint64_t run_threads(const workload &what, clock::duration length, const std::function<void(unsigned, std::span<const std::uint32_t>)> &add, std::atomic<bool> &failed)
+{
+    std::atomic<std::uint64_t> all{0};
+    const clock::time_point end = clock::now() + length;
+    const auto body = [&](unsigned thread) {
+        std::uint64_t seed = static_cast<std::uint64_t>(clock::now().time_since_epoch().count()) + thread, done = 0;
+        std::vector<std::uint32_t> which(what.each);
+        // The clock is looked at now and then where a transaction takes less than a microsecond.
+        const std::uint64_t looks = what.waits == wait_for::disk ? 1 : 64;
+        try {
+            while (done % looks != 0 || clock::now() < end) {
+                for (std::uint32_t &i : which) {
+                    seed = seed * 6364136223846793005u + 1442695040888963407u;
+                    i = static_cast<std::uint32_t>(seed >> 33) % count_of_counters;
+                }
+                add(thread, which);
+                ++done;
+            }
+        } catch (const std::exception &e) {
+            std::cerr << what.name << ": " << e.what() << '\n';
+            failed = true;
+        }
+        all += done;
+    };
+    std::vector<std::thread> running;
+    for (unsigned thread = 1; thread < what.threads; ++thread) running.emplace_back(body, thread);
+    body(0);
+    for (std::thread &thread : running) thread.join();
+    return all;
+}
+
+void measure(benchmark::State &state, stage::opened &on, const workload &what, int window_ms)
+{
+    const clock::duration length = std::chrono::milliseconds(window_ms);
+    const auto add = [&](unsigned thread, std::span<const std::uint32_t> which) { on.target->add(thread, which); };
+    std::atomic<bool> failed{false};
+    ::sync(); // what others have left to the system is not in our time
+    for (auto _ : state) {
+        on.added += what.each * run_threads(what, length / 8, add, failed);
+        const std::uint64_t before = on.target->journaled();
+        const clock::time_point begin = clock::now();
+        const std::uint64_t done = run_threads(what, length, add, failed);
+        state.SetIterationTime(std::chrono::duration<double>(clock::now() - begin).count());
+        state.SetItemsProcessed(static_cast<std::int64_t>(done));
+        on.added += what.each * done;
+        if (const std::uint64_t bytes = on.target->journaled() - before) state.counters["bytes"] = static_cast<double>(bytes) / static_cast<double>(done);
+    }
+    on.target->settle();
+    const std::uint64_t sum = on.target->sum();
+    if (failed) state.SkipWithError("a transaction failed");
+    else if (sum != on.added) state.SkipWithError(("the counters add up to " + std::to_string(sum) + ", not to " + std::to_string(on.added)).c_str());
+}
+
+/** Transactions over plain memory. */
+void measure_memory(benchmark::State &state, stage &on, bool with_pool, int window_ms)
+{
+    static std::vector<std::uint64_t> memory(count_of_counters);
+    std::unique_ptr<libtm::pool> open;
+    if (with_pool) open = std::make_unique<libtm::pool>(on.path("beside"), std::size_t{1} << 20);
+    const workload what{"memory-u1-1", wait_for::nothing, 1, 1};
+    const auto add = [&](unsigned, std::span<const std::uint32_t> which) {
+        libtm::atomically([&] {
+            for (const std::uint32_t i : which) libtm::store(memory[i], libtm::load(memory[i]) + 1);
+        });
+    };
+    std::atomic<bool> failed{false};
+    const std::uint64_t before = std::accumulate(memory.begin(), memory.end(), std::uint64_t{0});
+    std::uint64_t done = 0;
+    for (auto _ : state) {
+        done = run_threads(what, std::chrono::milliseconds(window_ms) / 8, add, failed);
+        const clock::time_point begin = clock::now();
+        const std::uint64_t timed = run_threads(what, std::chrono::milliseconds(window_ms), add, failed);
+        state.SetIterationTime(std::chrono::duration<double>(clock::now() - begin).count());
+        state.SetItemsProcessed(static_cast<std::int64_t>(timed));
+        done += timed;
+    }
+    if (std::accumulate(memory.begin(), memory.end(), std::uint64_t{0}) != before + done) state.SkipWithError("a transaction was lost");
+}
+
+bool parse(int argc, char **argv, settings &to)
+{
+    for (int i = 1; i < argc; ++i) {
+        const std::string arg = argv[i];
+        const std::size_t equals = arg.find('=');
+        const std::string name = arg.substr(0, equals), value = equals == std::string::npos ? "" : arg.substr(equals + 1);
+        const int number = std::atoi(value.c_str());
+        if (name == "--dir" && !value.empty()) to.dir = value;
+        else if (name == "--rounds" && number > 0) to.rounds = number;
+        else if (name == "--window" && number > 0) to.window_ms = number;
+        else return false;
+    }
+    return true;
+}
+
+std::string joined(const std::vector<std::string> &words)
+{
+    return std::accumulate(words.begin(), words.end(), std::string(), [](const std::string &a, const std::string &b) { return a.empty() ? b : a + ", " + b; });
+}
+
+} // namespace
+} // namespace bench
+
+int main(int argc, char **argv)
+{
+    using namespace bench;
+    benchmark::Initialize(&argc, argv);
+    settings chosen;
+    const char *const temporary = std::getenv("TMPDIR");
+    chosen.dir = temporary && *temporary ? temporary : "/var/tmp"; // not /tmp: that is often no disk
+    if (!parse(argc, argv, chosen)) {
+        std::cerr << "usage: tm-durable-bench [--rounds=N] [--window=MILLISECONDS] [--dir=DIRECTORY] [--benchmark_...]\n";
+        return 2;
+    }
+    catalogue known;
+    for (const auto add : {add_append, add_pool, add_sqlite, add_lmdb, add_pmdk, add_rocksdb}) add(known);
+    std::unique_ptr<stage> on;
+    bool failed = false;
+    const auto guarded = [&](benchmark::State &state, auto &&body) {
+        try {
+            if (!on) on = std::make_unique<stage>(chosen.dir);
+            body();
+        } catch (const std::exception &e) {
+            state.SkipWithError(e.what());
+        }
+        failed |= state.error_occurred();
+    };
+    const auto enroll = [](const std::string &name, const auto &body) { benchmark::RegisterBenchmark(name.c_str(), body)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond); };
+    for (const workload &what : workloads)
+        for (int round = 0; round < chosen.rounds; ++round)
+            for (const variant &v : known.variants)
+                if (v.waits == what.waits)
+                    enroll(std::string(what.name) + "/" + v.name, [&](benchmark::State &state) { guarded(state, [&] { measure(state, on->get(v), what, chosen.window_ms); }); });
+    for (int round = 0; round < chosen.rounds; ++round)
+        for (const bool with_pool : {false, true})
+            enroll(std::string("memory-u1-1/") + (with_pool ? "with-pool" : "without"), [&, with_pool](benchmark::State &state) { guarded(state, [&] { measure_memory(state, *on, with_pool, chosen.window_ms); }); });
+    benchmark::AddCustomContext("compiler", __VERSION__);
+    benchmark::AddCustomContext("directory", chosen.dir);
+    benchmark::AddCustomContext("durable medium", medium(chosen.dir));
+    benchmark::AddCustomContext("peers", joined(known.versions));
+    benchmark::AddCustomContext("left out", joined(known.missing));
+    const std::size_t ran = benchmark::RunSpecifiedBenchmarks();
+    return ran == 0 || failed;
+}
