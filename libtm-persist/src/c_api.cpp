@@ -91,7 +91,7 @@ extern "C" int tm_pool_close(tm_pool *pool)
     if (!pool) return 0;
     // In a forked child there is nothing to give back: the thread of the pool is not there, and its memory is the child's own.
     if (!pool->pool->is_ours()) return with(pool, [](Pool &it) { it.close(); });
-    if (libtm::persist::is_called_back()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
+    if (libtm::persist::is_called_back() && pool->pool->is_calling()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
     const int result = with(pool, [](Pool &it) { it.close(); });
     delete pool;
     return result;

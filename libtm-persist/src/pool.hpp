@@ -50,6 +50,12 @@ public:
     void *root(const char *name) const;
     void set_root(const char *name, const void *address);
     bool is_ours() const { return watched_->is_ours(); }
+    /** Whether somebody runs functions that waited for its commits. */
+    bool is_calling() const
+    {
+        const std::lock_guard lock(mutex_);
+        return is_calling_;
+    }
 
     /** Wait until the commit `ticket` is durable; 0: all so far. */
     void wait(std::uint64_t ticket);

@@ -160,7 +160,7 @@ int tm_pool_wait(tm_pool *pool, uint64_t ticket);
 /**
  * Call function(data) once the running transaction is durable in all pools that it has changed (if there is none, once it has committed); never after a
  * rollback. It is called outside of any transaction, in any thread, perhaps after tm_commit has returned; for transactions that change the same one pool in the order of their commits, one
- * at a time; not at all if the pool is poisoned or the process ends before. It may run transactions and wait, but not close a pool (EDEADLK), and must not throw. Outside of a transaction it is called at
+ * at a time; not at all if the pool is poisoned or the process ends before. It may run transactions and wait, but not close that pool (EDEADLK), and must not throw. Outside of a transaction it is called at
  * once. 0; ENOMEM, with the transaction alive; EPERM in a function of the action log.
  */
 int tm_on_durable(void (*function)(void *data), void *data);
