@@ -10,7 +10,7 @@ namespace libtm::persist {
 
 namespace {
 
-constexpr std::size_t chunk_size = 1 << 20;
+constexpr std::size_t part_size = 1 << 20; ///< that is read at once
 constexpr int most_attempts = 100;
 
 /** One attempt. */
@@ -24,7 +24,7 @@ public:
 private:
     bool is_complete(GroupReader &reader, Chain &chain);
     void take(GroupReader &reader, const Span &span);
-    void take_early(std::uint64_t chunk);
+    void take_early(std::uint64_t number);
 
     const File &data_;
     CopyTarget &target_;
@@ -34,7 +34,7 @@ private:
     std::uint64_t done_ = 0; ///< up to where the image was read
 
     /**
-     * Frames of what was not read yet, by the chunk that they lie in: for each a place there and a length, then its bytes. Close together, since a journal
+     * Frames of what was not read yet, by the part that they lie in: for each a place there and a length, then its bytes. Close together, since a journal
      * may consist of frames of one byte.
      */
     std::map<std::uint64_t, std::vector<char>> early_;
@@ -55,9 +55,9 @@ void Copy::take(GroupReader &reader, const Span &span)
         if (begin >= end) return;
         const char *const from = bytes + (begin - frame.offset);
         if (begin < done_) return target_.write(begin, from, end - begin);
-        const Early early{static_cast<std::uint32_t>(begin % chunk_size), static_cast<std::uint32_t>(end - begin)};
+        const Early early{static_cast<std::uint32_t>(begin % part_size), static_cast<std::uint32_t>(end - begin)};
         const char *const head = reinterpret_cast<const char *>(&early);
-        std::vector<char> &all = early_[begin / chunk_size];
+        std::vector<char> &all = early_[begin / part_size];
         all.insert(all.end(), head, head + sizeof early);
         all.insert(all.end(), from, from + early.bytes);
     };
@@ -74,15 +74,15 @@ void Copy::take(GroupReader &reader, const Span &span)
     if (!again || !reader.body_is_valid(*again)) begin_again();
 }
 
-/** The chunk was read: what has come for it before belongs on top. In its order, and before what is journaled later. */
-void Copy::take_early(std::uint64_t chunk)
+/** The part was read: what has come for it before belongs on top. In its order, and before what is journaled later. */
+void Copy::take_early(std::uint64_t number)
 {
-    const auto all = early_.extract(chunk);
+    const auto all = early_.extract(number);
     if (!all) return;
     for (const char *at = all.mapped().data(), *const end = at + all.mapped().size(); at < end;) {
         Early early;
         std::memcpy(&early, at, sizeof early);
-        target_.write(chunk * chunk_size + early.place, at + sizeof early, early.bytes);
+        target_.write(number * part_size + early.place, at + sizeof early, early.bytes);
         at += sizeof early + early.bytes;
     }
 }
@@ -134,14 +134,14 @@ std::optional<Header> Copy::run(tm_storage &storage, const std::string &journal_
         if (header_.state == Header::closed) return; // the data file is all
         while (const std::optional<Span> span = chain.next()) take(reader, *span);
     };
-    std::vector<char> chunk(chunk_size);
+    std::vector<char> bytes(part_size);
     for (done_ = part_.offset; done_ < part_end;) {
-        // No chunk ends within a page, so that no frame lies in two.
-        const std::size_t count = std::min(chunk.size() - done_ % chunk.size(), part_end - done_);
-        data_.read(chunk.data(), count, image_offset + done_);
-        target_.write(done_, chunk.data(), count);
+        // No part ends within a page, so that no frame lies in two.
+        const std::size_t count = std::min(bytes.size() - done_ % bytes.size(), part_end - done_);
+        data_.read(bytes.data(), count, image_offset + done_);
+        target_.write(done_, bytes.data(), count);
         done_ += count;
-        take_early((done_ - 1) / chunk_size);
+        take_early((done_ - 1) / part_size);
         follow();
         if (progress_ && !progress_(done_ - part_.offset, part_.size)) throw Failure{ECANCELED, data_.path(), "copy", 0, {}, {}, {}};
     }

@@ -4,7 +4,10 @@
 #include "checksum.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
+#include <numeric>
 
 namespace libtm::persist {
 
@@ -113,19 +116,34 @@ void Chain::demand_complete()
 void Applier::add(const GroupHeader &group)
 {
     reader_.each_frame(group, [&](const Frame &frame, const char *bytes) {
-        if (bytes_.size() + frame.bytes + pieces_.size() * sizeof(Piece) > batch_size) flush();
+        if (bytes_.size() + frame.bytes + 2 * pieces_.size() * sizeof(Piece) > batch_size) flush();
         pieces_.push_back({frame.offset, frame.bytes, static_cast<std::uint32_t>(bytes_.size())});
         bytes_.insert(bytes_.end(), bytes, bytes + frame.bytes);
     });
 }
 
+/** By pages; those of one page stay in the order in which they were added. A radix sort: small transactions make hundreds of thousands of pieces. */
+void Applier::sort_pieces()
+{
+    if (pieces_.empty()) return;
+    const auto [low, high] = std::minmax_element(pieces_.begin(), pieces_.end(), [](const Piece &a, const Piece &b) { return a.offset < b.offset; });
+    const int page_bits = std::countr_zero(page_size_);
+    const std::uint64_t first = low->offset >> page_bits, last = high->offset >> page_bits;
+    sorted_.resize(pieces_.size());
+    constexpr unsigned bits = 11;
+    for (unsigned shift = 0; (last - first) >> shift; shift += bits) {
+        std::array<std::uint32_t, (1 << bits) + 1> begins{};
+        const auto digit = [&](const Piece &piece) { return ((piece.offset >> page_bits) - first) >> shift & ((1 << bits) - 1); };
+        for (const Piece &piece : pieces_) ++begins[digit(piece) + 1];
+        std::partial_sum(begins.begin(), begins.end(), begins.begin());
+        for (const Piece &piece : pieces_) sorted_[begins[digit(piece)]++] = piece;
+        pieces_.swap(sorted_);
+    }
+}
+
 void Applier::flush()
 {
-    // Of one page the pieces stay in the order in which they were added.
-    std::sort(pieces_.begin(), pieces_.end(), [&](const Piece &a, const Piece &b) {
-        const std::uint64_t page_a = a.offset / page_size_, page_b = b.offset / page_size_;
-        return page_a != page_b ? page_a < page_b : a.from < b.from;
-    });
+    sort_pieces();
     std::uint64_t run_begin = 0; // the pages in pages_ begin there in the image
     const auto write_run = [&] {
         if (pages_.empty()) return;

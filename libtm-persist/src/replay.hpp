@@ -103,11 +103,13 @@ private:
         std::uint32_t bytes;
         std::uint32_t from; ///< in bytes_: grows in the order in which they were added
     };
+    void sort_pieces();
+
     GroupReader &reader_;
     const File &data_;
     std::uint32_t page_size_;
     std::uint64_t sync_each_;
-    std::vector<Piece> pieces_;
+    std::vector<Piece> pieces_, sorted_;
     std::vector<char> bytes_;
     std::vector<char> pages_;
     std::uint64_t bytes_written_ = 0, bytes_synced_ = 0;
