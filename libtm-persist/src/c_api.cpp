@@ -15,11 +15,6 @@ using libtm::persist::guarded;
 using libtm::persist::Pool;
 using libtm::persist::Undisturbed;
 
-/** What C sees of a pool. */
-struct tm_pool {
-    std::unique_ptr<Pool> pool;
-};
-
 namespace {
 
 void demand(bool holds, const char *what, const char *expected)
@@ -48,15 +43,13 @@ template <class Body> tm_pool *opened(const char *path, Body &&body)
 {
     tm_pool *result = nullptr;
     guarded([&] {
-        std::unique_ptr<tm_pool> pool(new tm_pool);
         const Undisturbed undisturbed;
         try {
-            pool->pool = body();
+            result = body().release()->handle();
         } catch (Failure &failure) {
             if (failure.file.empty() && path) failure.file = path;
             throw;
         }
-        result = pool.release();
     });
     return result;
 }
@@ -66,7 +59,7 @@ template <class Body> int with(tm_pool *pool, Body &&body)
     return guarded([&] {
         demand(pool, "pool", "one that is open");
         const Undisturbed undisturbed;
-        body(*pool->pool);
+        body(*Pool::of(pool));
     });
 }
 
@@ -90,21 +83,21 @@ extern "C" int tm_pool_close(tm_pool *pool)
 {
     if (!pool) return 0;
     // In a forked child there is nothing to give back: the thread of the pool is not there, and its memory is the child's own.
-    if (!pool->pool->is_ours()) return with(pool, [](Pool &it) { it.close(); });
-    if (libtm::persist::is_called_back() && pool->pool->is_calling()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
+    if (!Pool::of(pool)->is_ours()) return with(pool, [](Pool &it) { it.close(); });
+    if (libtm::persist::is_called_back() && Pool::of(pool)->is_calling()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
     const int result = with(pool, [](Pool &it) { it.close(); });
-    delete pool;
+    delete Pool::of(pool);
     return result;
 }
 
 extern "C" int tm_pool_commit(tm_pool *pool) { return with(pool, [](Pool &it) { it.commit(); }); }
-extern "C" uint64_t tm_pool_ticket(const tm_pool *pool) { return pool ? pool->pool->ticket() : 0; }
+extern "C" uint64_t tm_pool_ticket(const tm_pool *pool) { return pool ? Pool::of(pool)->ticket() : 0; }
 extern "C" int tm_pool_wait(tm_pool *pool, uint64_t ticket) { return with(pool, [&](Pool &it) { it.wait(ticket); }); }
 extern "C" int tm_pool_checkpoint(tm_pool *pool) { return with(pool, [](Pool &it) { it.checkpoint(); }); }
 extern "C" int tm_pool_trim(tm_pool *pool) { return with(pool, [](Pool &it) { it.trim(); }); }
 extern "C" int tm_pool_grow(tm_pool *pool, size_t size) { return with(pool, [&](Pool &it) { it.grow(size); }); }
-extern "C" void *tm_pool_data(const tm_pool *pool) { return pool ? pool->pool->data() : nullptr; }
-extern "C" size_t tm_pool_size(const tm_pool *pool) { return pool ? pool->pool->size() : 0; }
+extern "C" void *tm_pool_data(const tm_pool *pool) { return pool ? Pool::of(pool)->data() : nullptr; }
+extern "C" size_t tm_pool_size(const tm_pool *pool) { return pool ? Pool::of(pool)->size() : 0; }
 
 extern "C" void *tm_pool_root(const tm_pool *pool, const char *name)
 {

@@ -56,9 +56,8 @@ struct OnDurable {
     Share shares[most_shares] = {}; ///< the last one is waited for now
 };
 
-/** The pools whose transactions are journaled, by their addresses. Throws std::bad_alloc. */
-void attend_to(Pool &pool, const char *base, std::uint64_t size);
-void no_longer_attend_to(Pool &pool) noexcept;
+/** Call it, and delete it. */
+void call(OnDurable *it);
 
 /** Whether the calling thread is in a function that was given to tm_on_durable(). */
 bool is_called_back();

@@ -114,6 +114,8 @@ std::optional<Failure> header_fault(const std::array<char, block_size> &block, c
     if (auto fault = demand_small("generation", offsetof(Header, generation), header.generation)) return fault;
     if (auto fault = demand_small("applied", offsetof(Header, applied), header.applied)) return fault;
     if (std::memchr(header.layout, 0, sizeof header.layout) == nullptr) return damaged(path, copy, "layout", offsetof(Header, layout), "no end", "a string");
+    if (header.heap && (header.heap % page || header.heap < 2 * page || header.heap > header.image_size || (header.image_size - header.heap) % chunk_size))
+        return damaged(path, copy, "heap", offsetof(Header, heap), std::to_string(header.heap), "0, or a multiple of " + std::to_string(page) + " that is whole chunks before the end of the image");
     // What a later format puts there must not be lost when the header is written again.
     const auto rest = block.begin() + sizeof header, other = std::find_if(rest, block.begin() + checksum_offset, [](char byte) { return byte != 0; });
     if (other != block.begin() + checksum_offset)

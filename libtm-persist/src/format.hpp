@@ -48,8 +48,16 @@ struct Header {
     std::uint32_t state;      ///< closed: the journal is not needed
     std::uint32_t layout_version;
     char layout[TM_POOL_LAYOUT_SIZE];
+    std::uint64_t heap; ///< where in the image the heap begins, a multiple of page_size; 0: there is none
+
+    std::uint64_t heap_size() const { return heap ? image_size - heap : 0; }
+    /** Bytes that are the user's, before the heap. */
+    std::uint64_t memory_size() const { return image_size - heap_size() - page_size; }
 };
-static_assert(sizeof(Header) == 168);
+static_assert(sizeof(Header) == 176);
+
+/** The heap is of chunks of so many bytes. */
+inline constexpr std::uint64_t chunk_size = 64 << 10;
 
 /** The journal's first block. */
 struct JournalHeader {

@@ -12,7 +12,8 @@
  * (b) asks the kernel which pages were stored to, copies those, finds what of them differs from the last commit (image.hpp), and closes the last batch of the line with it;
  * (c) lets the others go on; who comes first (make_durable()) takes the first batch, finds room in the ring, and writes the group;
  * (d) syncs the journal: the point of no return.
- * A transaction (commits.cpp) adds the bytes that it has written to the last batch of the line, while it holds them, and does (c) and (d) or leaves them to others.
+ * A transaction (transaction.cpp) adds the bytes that it has written to the last batch of the line (commits.cpp), while it holds them, and does (c) and (d) or leaves them to others.
+ * What it has allocated and freed (heap_changes.cpp) goes there with it, as bits of the heap (heap.hpp) and as the content of new blocks.
  * A checkpoint (apply_some() below) runs beside commits. It never looks at the image:
  * (e) reads the oldest groups from the journal and writes their bytes to the data file (replay.hpp);
  * (f) syncs the data file;
@@ -101,6 +102,12 @@ void demand_layout(const Header &header, const std::string &path, const tm_pool_
                   "Open it with the program that made it, or convert it"};
 }
 
+std::uint64_t next_number()
+{
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+}
+
 /** Address space for an existing pool. */
 Region region_for(const Header &header, const std::string &path, const tm_pool_attr &attr)
 {
@@ -123,7 +130,7 @@ std::string detection_option()
 Pool::Pool(std::string path, const tm_pool_attr &attr)
     : path_(absolute(std::move(path), attr)), storage_(attr.storage ? *attr.storage : *tm_storage_system()), flags_(attr.flags), keep_(attr.keep),
       durability_(attr.durability == TM_DURABILITY_DEFAULT ? TM_DURABILITY_SYNC : attr.durability), interval_(attr.interval ? attr.interval : 10), window_(attr.window ? attr.window : 100),
-      line_(1), spare_(1)
+      line_(1), spare_(1), number_(next_number())
 {
 }
 
@@ -235,6 +242,7 @@ void Pool::start(Region region, const tm_pool_attr &attr)
     page_size_ = header_.header.page_size;
     applied_ = header_.header.applied;
     image_size_ = header_.header.image_size;
+    heap_begin_ = header_.header.heap;
     watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(image_.base()), image_size_, path_);
     watched_->add(data_);
     watched_->add(journal_.file());
@@ -274,6 +282,7 @@ std::unique_ptr<Pool> Pool::open_copy(const std::string &path, const tm_pool_att
     pool->page_size_ = pool->header_.header.page_size;
     pool->applied_ = pool->header_.header.applied;
     pool->image_size_ = pool->image_.size();
+    pool->heap_begin_ = pool->header_.header.heap;
     if (attr.flags & TM_POOL_READ_ONLY) ::mprotect(pool->image_.base(), pool->image_size_, PROT_READ);
     pool->watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(pool->image_.base()), pool->image_size_, pool->path_);
     return pool;
@@ -287,6 +296,12 @@ void Pool::demand_usable() const
 void Pool::demand_unpoisoned() const
 {
     if (poison_.code) throw Failure{EIO, path_, "poisoned", 0, poison_.message(), {}, "Close the pool and open it again: then it is recovered"};
+}
+
+void Pool::demand_journaled() const
+{
+    demand_usable();
+    if (!data_) throw Failure{EROFS, path_, "pool", 0, flags_ & TM_POOL_THROWAWAY ? "open to be thrown away" : "open for reading", {}, {}};
 }
 
 void Pool::demand_writable()
@@ -589,21 +604,36 @@ void Pool::grow(std::uint64_t size)
     demand_writable();
     const std::uint64_t page = page_size_;
     const std::lock_guard commit_lock(commit_mutex_);
+    const std::lock_guard grow_lock(grow_mutex_);
     if (size > most_image) throw Failure{ENOBUFS, path_, "size", 0, std::to_string(size), {}, {}};
     const std::uint64_t wanted = page + rounded_up(size, page);
-    const std::uint64_t now = image_.size();
-    if (wanted <= now) return;
+    if (wanted <= page + this->size()) return;
+    if (heap_begin_) throw Failure{ENOTSUP, path_, "heap", 0, "one behind the memory", "none", "Make the memory as long as it will be before the first block is allocated"};
     if (wanted > image_.reserve())
         throw Failure{ENOBUFS, path_, "reserve", 0, std::to_string(image_.reserve()) + " bytes of address space", std::to_string(wanted), "Open the pool with a larger tm_pool_attr.reserve"};
     {
         const std::lock_guard lock(mutex_);
         demand_unpoisoned(); // perhaps since we came
     }
-    or_poison([&] { grow_now(wanted); });
+    or_poison([&] { grow_now(wanted, 0); });
 }
 
-/** To `wanted` bytes of image. For the holder of the commit mutex. */
-void Pool::grow_now(std::uint64_t wanted)
+std::pair<std::uint64_t, std::uint64_t> Pool::grow_heap(std::uint64_t bytes)
+{
+    const std::lock_guard grow_lock(grow_mutex_);
+    {
+        const std::lock_guard lock(mutex_);
+        demand_unpoisoned();
+    }
+    const std::uint64_t now = image_.size();
+    if (bytes > image_.reserve() - now)
+        throw Failure{ENOBUFS, path_, "reserve", 0, std::to_string(image_.reserve()) + " bytes of address space", std::to_string(now + bytes), "Open the pool with a larger tm_pool_attr.reserve"};
+    or_poison([&] { grow_now(now + bytes, heap_begin_ ? heap_begin_.load() : now); });
+    return heap_range();
+}
+
+/** To `wanted` bytes of image, with the heap there. For the holder of the growth mutex, while nobody commits the whole image. */
+void Pool::grow_now(std::uint64_t wanted, std::uint64_t heap)
 {
     demand_whole();
     std::uint64_t end; // in the file; behind the image if an earlier call has failed for want of memory
@@ -624,7 +654,9 @@ void Pool::grow_now(std::uint64_t wanted)
     try {
         data_.sync(); // the space, before the header that promises it
         const std::lock_guard header_lock(header_mutex_);
-        header_.header.image_size = std::max(header_.header.image_size, wanted);
+        // An earlier growth may have failed after this; then what it was for is not there, and the heap may begin elsewhere.
+        header_.header.image_size = header_.header.heap == heap ? std::max(header_.header.image_size, wanted) : wanted;
+        header_.header.heap = heap;
         header_.header.reserve = std::max(header_.header.reserve, wanted); // this open may have asked for more than the recorded one
         write_header(data_, header_);
     } catch (const Failure &failure) { // of whatever code: these may be durable or not
@@ -633,6 +665,7 @@ void Pool::grow_now(std::uint64_t wanted)
     image_.grow(data_, wanted);
     watched_->set_size(wanted);
     const std::lock_guard lock(mutex_);
+    heap_begin_.store(heap, std::memory_order_relaxed);
     image_size_.store(wanted, std::memory_order_release); // (2) synchronizes with (1) in size()
 }
 
@@ -683,6 +716,7 @@ Pool::~Pool()
 tm_pool_stats Pool::stats()
 {
     demand_usable();
+    const Heap::Figures heap = heap_.figures(); // its mutex comes before
     // Not the commit mutex: its holder may be waiting for the transaction that asks. The order mutex is held for a moment only.
     const std::lock_guard order(order_mutex_);
     const std::lock_guard header_lock(header_mutex_);
@@ -696,6 +730,9 @@ tm_pool_stats Pool::stats()
     stats.base = header.base;
     stats.reserve = image_.reserve();
     stats.size = size();
+    stats.heap_size = heap_begin_ ? image_size_ - heap_begin_ : 0;
+    stats.heap_blocks = heap.blocks;
+    stats.heap_bytes = heap.bytes;
     stats.generation = header.generation;
     stats.sequence = data_ ? journal_.last() : header.applied;
     stats.applied = applied_;

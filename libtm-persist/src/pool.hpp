@@ -6,6 +6,8 @@
 #pragma once
 
 #include "commits.hpp"
+#include "heap.hpp"
+#include "places.hpp"
 #include "watch.hpp"
 
 #include <algorithm>
@@ -35,6 +37,10 @@ public:
     static std::unique_ptr<Pool> create(const std::string &path, std::uint64_t size, const tm_pool_attr &attr);
     static std::unique_ptr<Pool> open(const std::string &path, const tm_pool_attr &attr);
     ~Pool();
+    /** What C knows it by. */
+    tm_pool *handle() { return reinterpret_cast<tm_pool *>(this); }
+    static Pool *of(tm_pool *handle) { return reinterpret_cast<Pool *>(handle); }
+    static const Pool *of(const tm_pool *handle) { return reinterpret_cast<const Pool *>(handle); }
 
     /** Everything into the data file; the journal goes. */
     void close();
@@ -45,8 +51,27 @@ public:
     tm_pool_stats stats();
 
     char *data() const { return image_.base() + page_size_; }
-    /** (1) acquire-load, synchronizes with (2) in grow(): what it says is there is mapped. */
-    std::uint64_t size() const { return image_size_.load(std::memory_order_acquire) - page_size_; }
+    /** Without the heap. (1) acquire-load, synchronizes with (2) in grow_now(): what it says is there is mapped. */
+    std::uint64_t size() const
+    {
+        const std::uint64_t end = image_size_.load(std::memory_order_acquire), heap = heap_begin_.load(std::memory_order_relaxed);
+        return (heap ? heap : end) - page_size_;
+    }
+    const std::string &path() const { return path_; }
+
+    /** @name The heap: see heap.hpp */
+    /**@{*/
+    char *image_base() const { return image_.base(); }
+    /** Where it begins in the image, 0 if there is none, and ends. */
+    std::pair<std::uint64_t, std::uint64_t> heap_range() const { return {heap_begin_, image_size_}; }
+    /** Make it so much longer, or begin it. For a transaction, so that no commit of the whole image runs meanwhile. Returns its range. */
+    std::pair<std::uint64_t, std::uint64_t> grow_heap(std::uint64_t bytes);
+    Heap &heap() { return heap_; }
+    void demand_usable() const;
+    void demand_journaled() const;
+    /** Whether it is the open pool that once had this number. */
+    std::uint64_t number() const { return number_; }
+    /**@}*/
     void *root(const char *name) const;
     void set_root(const char *name, const void *address);
     bool is_ours() const { return watched_->is_ours(); }
@@ -90,7 +115,6 @@ private:
     void demand_no_newer_journal() const;
 
     Directory *directory() const { return reinterpret_cast<Directory *>(image_.base()); }
-    void demand_usable() const;
     void demand_writable();
     void demand_unpoisoned() const;
     void demand_whole();
@@ -135,7 +159,7 @@ private:
     };
     void trim_if_too_much();
     void commit_now();
-    void grow_now(std::uint64_t size);
+    void grow_now(std::uint64_t size, std::uint64_t heap);
     void trim_now();
     bool apply_some(std::uint64_t limit, std::uint64_t before = ~0ull);
     void apply_all();
@@ -162,6 +186,7 @@ private:
     std::atomic<std::uint64_t> last_transaction_{0}; ///< its ticket
     std::atomic<std::size_t> open_bytes_{0}; ///< of the open batch
     std::uint64_t transactions_ = 0;
+    std::mutex grow_mutex_;            ///< one growth at a time; next
     std::mutex checkpoint_mutex_;      ///< one checkpoint at a time; next
     std::mutex header_mutex_;          ///< one write of a header at a time; next
     ReadHeader header_{};              ///< the durable one
@@ -179,6 +204,9 @@ private:
     std::condition_variable work_to_do_;
     Journal journal_;
     std::uint64_t applied_ = 0;
+    std::atomic<std::uint64_t> heap_begin_{0};  ///< in the image; 0: none
+    const std::uint64_t number_;       ///< of this Pool: no other one in this process has it
+    Heap heap_{*this};
     std::atomic<std::uint64_t> image_size_{0}; ///< durable and mapped; read without the mutex
     std::uint64_t twin_bytes_ = 0;
     std::uint64_t captures_ = 0;       ///< begun

@@ -53,7 +53,7 @@ void *Pool::root(const char *name) const
         }
         return 0;
     });
-    if (offset >= page_size_ + size()) throw Failure{EBADMSG, path_, std::string("root ") + name, 0, std::to_string(offset), "an offset in the pool", {}};
+    if (offset >= image_size_) throw Failure{EBADMSG, path_, std::string("root ") + name, 0, std::to_string(offset), "an offset in the pool", {}};
     return offset ? image_.base() + offset : nullptr;
 }
 
@@ -63,7 +63,7 @@ void Pool::set_root(const char *name, const void *address)
     if (flags_ & TM_POOL_READ_ONLY) throw Failure{EROFS, path_, "pool", 0, "open for reading", {}, {}};
     demand_name(name);
     const char *const at = static_cast<const char *>(address);
-    if (at && (at < data() || at >= data() + size())) throw Failure{EINVAL, path_, "address of a root", 0, "one outside of the pool", "one in it", {}};
+    if (at && (at < data() || at >= image_.base() + image_size_)) throw Failure{EINVAL, path_, "address of a root", 0, "one outside of the pool", "one in it", {}};
     const std::uint64_t offset = at ? static_cast<std::uint64_t>(at - image_.base()) : 0;
     const bool found = transaction("tm_pool_set_root", [&] {
         Root *place = nullptr;

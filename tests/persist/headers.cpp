@@ -39,6 +39,10 @@ const Forgery forgeries[] = {
     {"reserve_huge", [](Header &h) { h.reserve = 1ull << 62; }, EBADMSG, "reserve"},
     {"state", [](Header &h) { h.state = 0; }, EBADMSG, "state"},
     {"tail", [](Header &h) { h.tail = 0; }, EBADMSG, "tail"},
+    {"heap_odd", [](Header &h) { h.heap = h.page_size + 1; }, EBADMSG, "heap"},
+    {"heap_in_the_directory", [](Header &h) { h.heap = h.page_size; }, EBADMSG, "heap"},
+    {"heap_behind_the_image", [](Header &h) { h.heap = h.image_size + h.page_size; }, EBADMSG, "heap"},
+    {"heap_of_half_a_chunk", [](Header &h) { h.heap = h.image_size - h.page_size; }, EBADMSG, "heap"},
     {"layout_without_end", [](Header &h) { std::memset(h.layout, 'l', sizeof h.layout); }, EBADMSG, "layout"},
     {"longer_than_the_file", [](Header &h) { h.image_size += 1 << 20; }, EBADMSG, "size"},
 };

@@ -143,6 +143,25 @@ int tm_pool_grow(tm_pool *pool, size_t size);
 int tm_pool_trim(tm_pool *pool);
 /**@}*/
 
+/** @name The heap
+ * Blocks in the pool, as by malloc(3), in transactions: what one has allocated is there for others, and after a crash, when it has committed, with what was stored to it by then, plainly or not; a rollback
+ * gives it back. What one frees can be allocated again when it has committed and nobody can see the block any more. Outside of a transaction each call is one of its own. The
+ * heap begins behind the memory with the first block; from then on tm_pool_grow() fails with ENOTSUP. It makes the file longer by 1 to 64 MiB at a time, or by what a block needs.
+ * Thread-safe; allocations of different threads do not conflict. Two transactions that free the same block do: one of them begins again, and may find it gone (EINVAL).
+ */
+/**@{*/
+/** `size` bytes aligned to 16, not initialised: what a block had in an earlier life is in it. NULL, with the transaction alive: see tm_pool_error(): ENOSPC, ENOBUFS (beyond the reserve, or more than 511.9 MiB), ENOMEM, EROFS, EPERM (in a function of the action log). May restart the transaction. */
+void *tm_pool_malloc(tm_pool *pool, size_t size);
+/** The same, zeroed. A product that overflows is ENOMEM. */
+void *tm_pool_calloc(tm_pool *pool, size_t count, size_t size);
+/** Free a block. NULL is ignored. EINVAL: it is none of the pool's, or was freed before. EROFS, EPERM, ENOMEM as above. May restart the transaction. */
+int tm_pool_free(tm_pool *pool, void *block);
+/** Bytes that a block has, at least those that were asked for; 0 if it is none. */
+size_t tm_pool_block_size(tm_pool *pool, const void *block);
+/** The open pool that the address lies in, unless it was opened with TM_POOL_READ_ONLY or TM_POOL_THROWAWAY; else NULL. Lock-free. */
+tm_pool *tm_pool_of(const void *address);
+/**@}*/
+
 /** @name Durability */
 /**@{*/
 /**
@@ -197,6 +216,9 @@ typedef struct tm_pool_stats {
     uint64_t base;             /**< recorded address of the image */
     uint64_t reserve;          /**< bytes of address space */
     uint64_t size;             /**< bytes of memory, as tm_pool_size() */
+    uint64_t heap_size;        /**< bytes of the heap behind it */
+    uint64_t heap_blocks;      /**< allocated, or to be if a running transaction commits, or not yet to be used again; 0 before the heap is first used since the open */
+    uint64_t heap_bytes;       /**< of these */
     uint64_t generation;       /**< grows each time it is opened to be written */
     uint64_t sequence;         /**< groups committed since its creation */
     uint64_t applied;          /**< of these, in the data file */

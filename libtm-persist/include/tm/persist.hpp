@@ -93,6 +93,28 @@ public:
     template <class T = void> T *root(const char *name) const { return static_cast<T *>(tm_pool_root(pool_, name)); }
     /** Name an address in the pool; nullptr forgets the name. */
     void set_root(const char *name, const void *address) { demand(tm_pool_set_root(pool_, name, address)); }
+    /**
+     * Allocate a T in the heap and construct it, in the running transaction or one of its own. What the constructor stores plainly is committed with the block. Throws
+     * pool_error; libtm::error where a transaction of its own cannot commit. A std::exception of the constructor gives the block back. Outside of a transaction the arguments are not
+     * moved from, where T can be made without that.
+     */
+    template <class T, class... Args> T *make(Args &&...args)
+    {
+        static_assert(alignof(T) <= 16, "blocks are aligned to 16");
+        if (tm_in_transaction()) return make_here<T>(std::forward<Args>(args)...);
+        // It may have to be tried again, with the same arguments.
+        if constexpr (std::is_constructible_v<T, std::remove_reference_t<Args> &...>) return atomically([&] { return make_here<T>(args...); });
+        else return atomically([&] { return make_here<T>(std::forward<Args>(args)...); });
+    }
+    /** Destroy an object of make() and free it. Its destructor runs in the transaction, so what it stores it must store transactionally. NULL is ignored. */
+    template <class T> void destroy(T *object)
+    {
+        if (!object) return;
+        atomically([&] {
+            if constexpr (!std::is_trivially_destructible_v<T>) object->~T();
+            demand(tm_pool_free(pool_, object));
+        });
+    }
     /** What it is and has done. */
     tm_pool_stats stat() const
     {
@@ -106,6 +128,19 @@ public:
     tm_pool *handle() const noexcept { return pool_; }
 
 private:
+    template <class T, class... Args> T *make_here(Args &&...args)
+    {
+        void *const block = tm_pool_malloc(pool_, sizeof(T));
+        if (!block) throw pool_error{};
+        try {
+            return ::new (block) T(std::forward<Args>(args)...);
+        } catch (const detail::rolled_back &) { // it is given back
+            throw;
+        } catch (const std::exception &) { // the transaction may go on
+            tm_pool_free(pool_, block);
+            throw;
+        }
+    }
     static void demand(int result)
     {
         if (result != 0) throw pool_error{};

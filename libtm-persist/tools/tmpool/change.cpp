@@ -114,7 +114,7 @@ Result backup(const std::string &from, const std::string &to)
     if (tm_pool_backup(from.c_str(), to.c_str(), nullptr, show, &progress) != 0) throw_last();
     const Survey made(to);
     const Header &header = made.header();
-    return {{{"from", from}, {"to", to}, {"uuid", persist::to_text(header.uuid)}, {"sequence", header.applied}, {"size", header.image_size - header.page_size}}};
+    return {{{"from", from}, {"to", to}, {"uuid", persist::to_text(header.uuid)}, {"sequence", header.applied}, {"size", header.memory_size()}}};
 }
 
 Result resize(const std::string &path, std::uint64_t size)

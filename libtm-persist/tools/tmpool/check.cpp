@@ -8,13 +8,16 @@
  */
 #include "commands.hpp"
 #include "copy.hpp"
+#include "heap.hpp"
 #include "pool.hpp"
 #include "progress.hpp"
 #include "survey.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -40,6 +43,7 @@ private:
     void journal();
     void image(Progress &progress);
     void roots();
+    void heap();
     void fault(const char *field, std::uint64_t offset, const std::string &found, const std::string &expected, const char *remedy)
     {
         faults_.push_back({EBADMSG, survey_.data().path(), field, offset, found, expected, remedy});
@@ -51,6 +55,9 @@ private:
 
     Survey survey_;
     Directory directory_{}; ///< of the last committed state
+    std::vector<std::array<std::uint64_t, persist::most_bits / 8>> bits_; ///< that the chunks of the heap begin with in it
+    std::vector<persist::ChunkEntry> entries_;                            ///< of these chunks
+    std::uint64_t heap_begin_ = 0, heap_blocks_ = 0, heap_used_ = 0; ///< in the image; allocated; their bytes
     int roots_ = 0;
     std::uint64_t frames_ = 0;
     std::vector<Failure> faults_;
@@ -121,15 +128,34 @@ void Look::image(Progress &progress)
 {
     struct Target : persist::CopyTarget {
         Directory &directory;
-        explicit Target(Directory &to) : directory(to) {}
-        void begin(const Header &) override {}
+        decltype(bits_) &bits;
+        decltype(entries_) &entries;
+        std::uint64_t &heap;
+        Target(Directory &to, decltype(bits_) &all, decltype(entries_) &theirs, std::uint64_t &begin) : directory(to), bits(all), entries(theirs), heap(begin) {}
+        void begin(const Header &header) override
+        {
+            heap = header.heap;
+            bits.assign(header.heap_size() / persist::chunk_size, {});
+            entries.assign(bits.size(), 0);
+        }
+        /** What there is of `offset` and the `size` bytes from there on in the `most` bytes from `begin` on. */
+        static void take(void *to, std::uint64_t begin, std::uint64_t most, std::uint64_t offset, const char *bytes, std::size_t size)
+        {
+            const std::uint64_t from = std::max(begin, offset), end = std::min(begin + most, offset + size);
+            if (from < end) std::memcpy(static_cast<char *>(to) + (from - begin), bytes + (from - offset), end - from);
+        }
         void write(std::uint64_t offset, const char *bytes, std::size_t size) override
         {
-            if (offset >= sizeof directory) return;
-            std::memcpy(reinterpret_cast<char *>(&directory) + offset, bytes, std::min<std::uint64_t>(size, sizeof directory - offset));
+            take(&directory, 0, sizeof directory, offset, bytes, size);
+            if (heap == 0 || offset + size <= heap) return;
+            for (std::uint64_t i = offset > heap ? (offset - heap) / persist::chunk_size : 0; i < bits.size() && heap + i * persist::chunk_size < offset + size; ++i) {
+                const std::uint64_t begin = heap + i * persist::chunk_size;
+                if (i % persist::mapped_chunks) take(bits[i].data(), begin, persist::most_bits, offset, bytes, size);
+                else take(&entries[i], begin, std::min<std::uint64_t>(persist::mapped_chunks, entries.size() - i) * sizeof entries[i], offset, bytes, size);
+            }
         }
     };
-    Target target(directory_);
+    Target target(directory_, bits_, entries_, heap_begin_);
     try {
         const auto show = [&](std::uint64_t done, std::uint64_t total) {
             progress.show(done, total);
@@ -141,7 +167,25 @@ void Look::image(Progress &progress)
         return;
     }
     for (const persist::GroupHeader &group : survey_.pending()) frames_ += group.frames;
+    heap();
     roots();
+}
+
+/** Blocks lie where the format says, and what a root names in the heap is allocated. */
+void Look::heap()
+{
+    if (entries_.empty()) return;
+    std::map<std::uint64_t, std::string> lost; // roots that name nothing, by where they point to
+    for (const Directory::Root &root : directory_.roots)
+        if (root.offset >= heap_begin_) lost.emplace(root.offset, std::string(root.name, strnlen(root.name, sizeof root.name)));
+    const std::string wrong = persist::each_block(
+        [&](std::uint64_t i) { return entries_[i]; }, [&](std::uint64_t i) { return bits_[i].data(); }, heap_begin_, heap_begin_ + entries_.size() * persist::chunk_size, [&](const persist::Block &block) {
+            ++heap_blocks_;
+            heap_used_ += block.bytes;
+            lost.erase(lost.lower_bound(block.offset), lost.lower_bound(block.offset + block.bytes));
+        });
+    if (!wrong.empty()) return damage("heap", image_offset + heap_begin_, wrong, "chunks as in doc/format.md");
+    for (const auto &[offset, name] : lost) notes_.push_back("root " + name + " names no allocated block of the heap");
 }
 
 void Look::roots()
@@ -174,10 +218,13 @@ Json Look::document() const
                          {"state", state_name(header)},
                          {"generation", header.generation},
                          {"sequence", survey_.sequence()},
-                         {"size", header.image_size - header.page_size},
+                         {"size", header.memory_size()},
                          {"pending_groups", survey_.pending().size()},
                          {"pending_frames", frames_},
-                         {"roots", roots_}});
+                         {"roots", roots_},
+                         {"heap_size", entries_.size() * persist::chunk_size},
+                         {"heap_blocks", heap_blocks_},
+                         {"heap_bytes", heap_used_}});
     }
     document["notes"] = notes_;
     document["faults"] = Json::array();

@@ -23,7 +23,8 @@ Json to_json(const HeaderCopy &copy, bool counts)
             {"state", state_name(header)},
             {"applied", header.applied},
             {"tail", header.tail},
-            {"image_size", header.image_size}};
+            {"image_size", header.image_size},
+            {"heap", header.heap}};
 }
 
 Json journal_of(const Survey &survey)
@@ -52,7 +53,8 @@ Result info(const std::string &path)
                          {"page_size", header.page_size},
                          {"layout", header.layout},
                          {"layout_version", header.layout_version},
-                         {"size", header.image_size - header.page_size},
+                         {"size", header.memory_size()},
+                         {"heap_size", header.heap_size()},
                          {"base", persist::to_hex(header.base)},
                          {"reserve", header.reserve},
                          {"state", state_name(header)},
@@ -76,7 +78,8 @@ Result stat(const std::string &path)
     const Header &header = survey.header();
     const char *const warning = tm_storage_system()->weakness(tm_storage_system(), survey.data().handle());
     Json document = {{"file", path},
-                     {"size", header.image_size - header.page_size},
+                     {"size", header.memory_size()},
+                     {"heap_size", header.heap_size()},
                      {"file_bytes", survey.data().size()},
                      {"allocated_bytes", allocated(survey.data())},
                      {"sequence", survey.sequence()},

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "life.hpp"
 
+#include "blocks.hpp"
 #include "create.hpp"
+#include "shelf.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -46,6 +48,22 @@ void store(char *memory, std::uint64_t number)
 /** Whether it is a transaction, rather than a commit of the whole image. */
 bool is_transaction(std::uint64_t number) { return number == 5 || number == 7 || number == 12 || number == 14 || number >= 16; }
 
+/** What the pool has said last, perhaps with another code. */
+[[noreturn]] void throw_last(int code)
+{
+    const tm_pool_failure &it = *tm_pool_error();
+    throw Failure{code, it.file ? it.file : "", it.field ? it.field : "", it.offset, it.found ? it.found : "", it.expected ? it.expected : "", it.remedy ? it.remedy : ""};
+}
+
+/** The error of a transaction as that of its pool. */
+[[noreturn]] void throw_last(const libtm::error &error)
+{
+    if (error.kind() != TM_ERROR_POOL) throw error;
+    const tm_pool_failure &it = *tm_pool_error();
+    if (it.code != error.code() && error.code() != EIO && error.code() != ENOTRECOVERABLE) throw Life::Violation("a transaction fails with another code than its pool");
+    throw_last(error.code() == ENOTRECOVERABLE ? EIO : error.code());
+}
+
 /** What it stores, in one or the other mode; its error as that of the pool. */
 void run(char *memory, std::uint64_t number)
 {
@@ -56,10 +74,7 @@ void run(char *memory, std::uint64_t number)
             for (const Edit &edit : edits_of(number)) tm_memset(memory + edit.offset, static_cast<int>(number), edit.count);
         });
     } catch (const libtm::error &error) {
-        if (error.kind() != TM_ERROR_POOL) throw;
-        const tm_pool_failure &it = *tm_pool_error();
-        if (it.code != error.code() && error.code() != EIO && error.code() != ENOTRECOVERABLE) throw Life::Violation("a transaction fails with another code than its pool");
-        throw Failure{error.code() == ENOTRECOVERABLE ? EIO : error.code(), it.file ? it.file : "", it.field ? it.field : "", it.offset, it.found ? it.found : "", it.expected ? it.expected : "", it.remedy ? it.remedy : ""};
+        throw_last(error);
     }
 }
 
@@ -113,9 +128,22 @@ void Life::demand_no_handles(const char *what)
     if (options_.handles && options_.handles() != (pool_ ? 2 : 0)) throw Violation(std::string(what) + " has left " + std::to_string(options_.handles()) + " handles open");
 }
 
+std::string Life::wrong_with_heap(Pool &pool, const Progress &progress)
+{
+    const auto *const shelf = static_cast<const Shelf *>(pool.root("shelf"));
+    if (!shelf) {
+        if (progress.shelved) return "the shelf is lost";
+        return pool.heap().figures().blocks ? "a block is allocated, and nothing names it" : "";
+    }
+    if (shelf->done < progress.shelved || shelf->done > progress.shelved_begun)
+        return std::to_string(shelf->done) + " transactions of the heap are there, not " + std::to_string(progress.shelved) + " to " + std::to_string(progress.shelved_begun);
+    return wrong_with(pool.data(), *shelf, blocks_in(pool));
+}
+
 void Life::demand_image(std::uint64_t least)
 {
     committed_ = number_of({pool_->data(), pool_->size()}, least, progress_.begun);
+    if (const std::string wrong = wrong_with_heap(*pool_, progress_); !wrong.empty()) throw Violation(wrong);
 }
 
 void Life::create()
@@ -228,6 +256,34 @@ void Life::commit()
     demand_image(number);
 }
 
+/** The next transaction that changes the heap; the shelf is in it, too. */
+void Life::shelve()
+{
+    const std::uint64_t number = progress_.shelved_begun + 1;
+    progress_.shelved_begun = number;
+    step("transaction of the heap", [&] {
+        const auto *const before = static_cast<const Shelf *>(pool_->root("shelf"));
+        if (before && before->done == number) return; // it was poisoned, but it is there
+        try {
+            libtm::atomically([&] {
+                auto *shelf = static_cast<Shelf *>(pool_->root("shelf"));
+                if (!shelf) {
+                    shelf = static_cast<Shelf *>(tm_pool_calloc(pool_->handle(), 1, sizeof(Shelf)));
+                    demand_told(shelf);
+                    pool_->set_root("shelf", shelf);
+                }
+                rearrange(pool_->handle(), *shelf, number);
+            });
+        } catch (const libtm::error &error) {
+            throw_last(error);
+        } catch (const pool_error &error) {
+            throw_last(error.code());
+        }
+    });
+    progress_.shelved = number;
+    demand_image(committed_);
+}
+
 void Life::read_copy(const std::string &path, unsigned how)
 {
     for (int attempt = 0;; ++attempt) {
@@ -309,6 +365,12 @@ void Life::live()
     back_up();
     open();
     while (progress_.begun < commits) commit();
+    for (int i = 0; i < 4; ++i) shelve();
+    pool_.reset();
+    open();
+    for (int i = 0; i < 4; ++i) shelve();
+    step("commit", [&] { pool_->commit(); });
+    shelve();
     close();
 }
 

@@ -25,6 +25,7 @@ namespace libtm::testing {
 /** How far a life has come, for who looks at its files after it was killed: may lie in shared memory. */
 struct Progress {
     std::atomic<std::uint64_t> created{0}, begun{0}, returned{0}; ///< commits are counted from 1
+    std::atomic<std::uint64_t> shelved_begun{0}, shelved{0}; ///< the same of transactions that change the heap
 };
 
 /** One life. Everything in it is the same each time, but identities. */
@@ -56,11 +57,14 @@ public:
     /** Which commit's image it is: one from `least` to `most`. Throws Violation. */
     static std::uint64_t number_of(std::string_view memory, std::uint64_t least, std::uint64_t most);
     static constexpr std::uint64_t commits = 18;
+    /** What is wrong with the heap, which holds the blocks of a shelf (shelf.hpp), or nothing. */
+    static std::string wrong_with_heap(persist::Pool &pool, const Progress &progress);
 
 private:
     void create();
     void open();
     void commit();
+    void shelve();
     void read_copy(const std::string &path, unsigned how);
     void back_up();
     void close();

@@ -203,6 +203,7 @@ std::string remains(const std::string &path, tm_storage *files, const Progress &
         }
         const std::uint64_t number = Life::number_of({pool->data(), pool->size()}, progress.returned, progress.begun);
         if (pool->size() < Life::last_size && number > 12) return "a growth is lost";
+        if (const std::string wrong = Life::wrong_with_heap(*pool, progress); !wrong.empty()) return wrong;
         pool->data()[0] ^= 0x55;
         pool->commit();
         pool->close();

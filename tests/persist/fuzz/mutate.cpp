@@ -59,7 +59,7 @@ struct Field {
 };
 constexpr Field header_fields[] = {{header::byte_order, 4}, {header::format, 4}, {header::word_size, 4},  {header::page_size, 4}, {header::base, 8},    {header::reserve, 8}, {header::image_size, 8},
                                    {header::number, 8},     {header::generation, 8}, {header::applied, 8}, {header::tail, 8},   {header::state, 4},   {header::uuid, 8},    {header::layout_version, 4},
-                                   {header::layout + 56, 8}, {header::end, 8},   {header::applied, 8},    {header::tail, 8},      {header::image_size, 8}};
+                                   {header::layout + 56, 8}, {header::heap, 8}, {header::end, 8},   {header::applied, 8},    {header::tail, 8},      {header::image_size, 8}};
 constexpr Field group_fields[] = {{group::sequence, 8}, {group::generation, 8}, {group::offset, 8}, {group::bytes, 8}, {group::durable, 8}, {group::frames, 4}, {group::body, 4}, {group::zero, 4}};
 constexpr Field frame_fields[] = {{frame::offset, 8}, {frame::bytes, 4}, {frame::zero, 4}};
 
@@ -70,21 +70,28 @@ template <std::size_t Count> void change_field(char *record, const Field (&field
     else put32(record + field.at, static_cast<std::uint32_t>(nasty(get32(record + field.at), files, random)));
 }
 
-/** Frames of a new group, for an image of that many bytes. */
-std::vector<char> some_frames(std::uint64_t image_size, std::uint32_t &count, Random &random)
+/** Frames of a new group, for an image of that many bytes, with a heap there unless it is 0. */
+std::vector<char> some_frames(std::uint64_t image_size, std::uint64_t heap, std::uint32_t &count, Random &random)
 {
     std::vector<char> bytes;
     count = random.one_in(20) ? 0 : static_cast<std::uint32_t>(1 + random.below(random.one_in(8) ? 60 : 6));
     for (std::uint32_t i = 0; i < count; ++i) {
-        const std::uint64_t at = random.below(image_size / page) * page;
+        std::uint64_t at = random.below(image_size / page) * page;
         std::uint64_t begin = random.one_in(2) ? random.below(64) * 64 : random.below(page), size = 1 + random.below(page - begin);
         if (random.one_in(2)) size = std::min<std::uint64_t>(64, size);
         if (random.one_in(12)) begin = 0, size = page;
+        std::uint64_t heap_word = 0; // an entry or bits
+        if (heap && random.one_in(2)) {
+            const std::uint64_t chunk = random.below((image_size - heap) / 65536), place = random.one_in(2) ? heap + 8 * chunk : heap + 65536 * chunk + 8 * random.below(64);
+            heap_word = place < heap + page ? (random.one_in(4) ? 255 + random.below(4) * 256 : random.below(34)) : random.one_in(2) ? random.next() : 1ull << random.below(64);
+            at = place / page * page, begin = place % page, size = 8;
+        }
         char head[frame::end] = {};
         put64(head + frame::offset, at + begin);
         put32(head + frame::bytes, static_cast<std::uint32_t>(size));
         bytes.insert(bytes.end(), head, head + sizeof head);
         bytes.insert(bytes.end(), size, static_cast<char>(random.next()));
+        if (heap_word) put64(&bytes[bytes.size() - 8], heap_word);
         bytes.resize((bytes.size() + 7) / 8 * 8);
     }
     return bytes;
@@ -95,7 +102,9 @@ std::uint64_t put_group(Files &files, std::uint64_t at, std::uint64_t sequence, 
 {
     std::uint32_t frames = 0;
     const std::uint64_t image_size = std::clamp<std::uint64_t>(get64(current(files) + header::image_size) / page * page, page, 1 << 20);
-    const std::vector<char> body = some_frames(image_size, frames, random);
+    std::uint64_t heap = get64(current(files) + header::heap);
+    if (heap % page || heap > image_size || (image_size - heap) % 65536 || heap == image_size) heap = 0;
+    const std::vector<char> body = some_frames(image_size, heap, frames, random);
     const std::uint64_t bytes = (group::end + body.size() + block - 1) / block * block;
     if (at > Files::most_journal - bytes) return at;
     if (files.journal.size() < at + bytes) files.journal.resize(at + bytes);
@@ -235,7 +244,8 @@ Files compose(Random &random)
 {
     Files files;
     files.fill = static_cast<std::uint8_t>(random.next());
-    const std::uint64_t pages = 1 + random.below(random.one_in(6) ? 24 : 5);
+    const bool has_heap = random.one_in(8);
+    const std::uint64_t before_heap = 2 + random.below(3), pages = has_heap ? before_heap + 16 * (2 + random.below(3)) : 1 + random.below(random.one_in(6) ? 24 : 5);
     files.data_size = image_at + pages * page + (random.one_in(10) ? random.below(2 * page) : 0);
     char *const first = files.header(0);
     std::memcpy(first, "libtmpoo", 8);
@@ -253,6 +263,10 @@ Files compose(Random &random)
     put64(first + header::tail, first_group + random.below(4) * block);
     put32(first + header::state, random.one_in(6) ? 1 : 2);
     std::memcpy(first + header::layout, "fuzz", 4);
+    if (has_heap) {
+        put64(first + header::heap, before_heap * page);
+        if (random.one_in(2)) files.fill = 0;
+    }
     seal_block(first);
     if (!random.one_in(4)) {
         std::memcpy(files.header(1), first, block);

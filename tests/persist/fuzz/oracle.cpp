@@ -34,10 +34,11 @@ int fault_of(const std::array<char, block> &bytes)
     if (get32(at + header::format) != 1 || get32(at + header::word_size) != 8 || get32(at + header::page_size) != page) return ENOTSUP;
     const std::uint64_t size = get64(at + header::image_size), reserve = get64(at + header::reserve), base = get64(at + header::base), tail = get64(at + header::tail);
     const std::uint32_t state = get32(at + header::state);
+    const std::uint64_t heap = get64(at + header::heap);
     const bool right = size != 0 && size % page == 0 && size <= most_image && base != 0 && base % page == 0 && base <= 2 * most_image && reserve >= size && reserve % page == 0 &&
                        reserve <= most_image && (state == 1 || state == 2) && tail >= first_group && tail % block == 0 && tail <= most_journal &&
                        get64(at + header::number) < most_number && get64(at + header::generation) < most_number && get64(at + header::applied) < most_number &&
-                       std::memchr(at + header::layout, 0, 64) && is_zero(at + header::end, at + header::sum);
+                       (heap == 0 || (heap >= 2 * page && heap % page == 0 && heap <= size && (size - heap) % 65536 == 0)) && std::memchr(at + header::layout, 0, 64) && is_zero(at + header::end, at + header::sum);
     return right ? 0 : EBADMSG;
 }
 
@@ -115,6 +116,38 @@ Verdict refused(Verdict verdict, int code, const char *why)
 
 } // namespace
 
+std::optional<std::map<std::uint64_t, std::uint64_t>> blocks_of(const std::vector<char> &image, std::uint64_t heap)
+{
+    constexpr std::uint64_t chunk = 65536;
+    static constexpr std::uint64_t sizes[] = {16,  32,  48,  64,  80,  96,   112,  128,  160,  192,  224,  256,  320,  384,  448,  512,
+                                              640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192};
+    std::map<std::uint64_t, std::uint64_t> blocks;
+    const std::uint64_t chunks = (image.size() - heap) / chunk;
+    for (std::uint64_t i = 1; i < chunks; ++i) { // too few for a second map
+        const std::uint64_t entry = get64(&image[heap + 8 * i]), kind = entry % 256, count = entry / 256, at = heap + i * chunk;
+        if (kind == 255) {
+            if (count == 0 || count > chunks - i) return std::nullopt;
+            blocks[at] = count * chunk;
+            i += count - 1;
+            continue;
+        }
+        if (entry > std::size(sizes)) return std::nullopt;
+        if (entry == 0) continue;
+        const std::uint64_t size = sizes[entry - 1];
+        std::uint64_t alignment = 16;
+        while (alignment < 4096 && size % (alignment * 2) == 0) alignment *= 2;
+        const auto first = [&](std::uint64_t number) { return ((number + 63) / 64 * 8 + alignment - 1) / alignment * alignment; };
+        std::uint64_t number = 0;
+        while (first(number + 1) + (number + 1) * size <= chunk) ++number;
+        for (std::uint64_t bit = 0; bit < (number + 63) / 64 * 64; ++bit) {
+            if (!(get64(&image[at + bit / 64 * 8]) >> bit % 64 & 1)) continue;
+            if (bit >= number) return std::nullopt;
+            blocks[at + first(number) + bit * size] = size;
+        }
+    }
+    return blocks;
+}
+
 Verdict judge(const Found &found)
 {
     Verdict verdict;
@@ -127,6 +160,7 @@ Verdict judge(const Found &found)
     verdict.base = get64(at + header::base);
     verdict.reserve = get64(at + header::reserve);
     verdict.image_size = get64(at + header::image_size);
+    verdict.heap = get64(at + header::heap);
     verdict.last = get64(at + header::applied);
     verdict.end = get64(at + header::tail);
     for (const int field : {header::number, header::generation, header::applied}) verdict.near_end |= get64(at + field) > most_number - (1ull << 40);

@@ -7,6 +7,8 @@
 
 #include "bytes.hpp"
 
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +32,11 @@ struct Verdict {
     std::vector<std::uint64_t> groups; ///< places in the journal, in their order
     std::uint64_t last = 0;            ///< sequence
     std::uint64_t end = 0;             ///< of the last group
-    std::uint64_t base = 0, reserve = 0, image_size = 0;
+    std::uint64_t base = 0, reserve = 0, image_size = 0, heap = 0;
 };
+
+/** The allocated blocks of an image with a heap: their bytes by their offsets. Nothing: the heap is damaged. */
+std::optional<std::map<std::uint64_t, std::uint64_t>> blocks_of(const std::vector<char> &image, std::uint64_t heap);
 
 Verdict judge(const Found &found);
 

@@ -119,7 +119,8 @@ const char *image_of(tm_pool *pool) { return static_cast<const char *>(tm_pool_d
 
 void demand_image(tm_pool *pool, const std::vector<char> &image, const char *when)
 {
-    demand(tm_pool_size(pool) == image.size() - page, std::string("another size ") + when);
+    tm_pool_stats stats{};
+    demand(tm_pool_stat(pool, &stats) == 0 && stats.size == tm_pool_size(pool) && stats.size + stats.heap_size == image.size() - page, std::string("another size ") + when);
     if (std::memcmp(image_of(pool), image.data(), image.size()) == 0) return;
     std::size_t at = 0;
     while (image_of(pool)[at] == image[at]) ++at;
@@ -174,6 +175,19 @@ void store(tm_pool *pool, std::vector<char> &image, std::uint64_t random)
     }
 }
 
+/** The library finds the blocks that the oracle finds, and no others. */
+void demand_blocks(tm_pool *pool, const Verdict &verdict)
+{
+    if (verdict.heap == 0) return;
+    const auto blocks = blocks_of(verdict.image, verdict.heap);
+    for (std::uint64_t at = verdict.heap; at < verdict.image_size; at += 16) {
+        const std::size_t found = tm_pool_block_size(pool, image_of(pool) + at);
+        const auto expected = blocks ? blocks->find(at) : decltype(blocks->end()){};
+        demand(found == (blocks && expected != blocks->end() ? expected->second : 0), "another block at " + std::to_string(at));
+        if (!blocks) demand_code(tm_pool_error()->code, EBADMSG, "heap", tm_pool_error()->message, verdict);
+    }
+}
+
 void try_writer(const Found &found, const Verdict &verdict, std::uint64_t variety, Totals &totals)
 {
     storage().load(found);
@@ -184,6 +198,7 @@ void try_writer(const Found &found, const Verdict &verdict, std::uint64_t variet
     totals.replayed += !verdict.groups.empty();
     tm_pool_stats stats{};
     demand(tm_pool_stat(pool.get(), &stats) == 0 && stats.sequence == verdict.last && stats.recovered == verdict.groups.size(), "figures that are not the oracle's");
+    demand_blocks(pool.get(), verdict);
     if (verdict.near_end) return; // the next header would not count: nobody has written 2^62 of them
     demand_files(verdict.image, "after the open");
     for (const char *name : {"x", "fuzz"})

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "era.hpp"
 
+#include "shelf.hpp"
+
 #include <chrono>
 #include <iterator>
 #include <new>
@@ -23,6 +25,7 @@ void Era::begin(std::uint64_t seed)
 {
     new (ledger_) Ledger;
     ledger_->begun = ledger_->acknowledged = content_.number();
+    ledger_->shelf_begun = ledger_->shelf_acknowledged = shelf_;
     child_ = ::fork();
     if (child_ != 0) return;
     work(setting_, *ledger_, seed);
@@ -56,7 +59,8 @@ int Era::end()
 
 std::string Era::check(Random &random)
 {
-    const std::uint64_t before = content_.number();
+    const std::uint64_t before = content_.number(), shelf_before = shelf_;
+    shelf_ = std::max<std::uint64_t>(shelf_, ledger_->shelf_acknowledged);
     content_.advance(ledger_->acknowledged);
     is_there_ |= ledger_->created != 0;
     const std::size_t how = random.below(4);
@@ -73,6 +77,7 @@ std::string Era::check(Random &random)
         if (failure.code() != ENOENT || is_there_) return failure.what();
     }
     sums.steps += content_.number() - before;
+    sums.shelves += shelf_ - shelf_before;
     return {};
 }
 
@@ -85,9 +90,27 @@ std::string Era::check_as(unsigned flags)
     const tm_pool_stats stats = opened.stat();
     sums.recoveries += stats.recovered > 0;
     sums.groups += stats.recovered;
-    const std::string fault = content_.fault(opened.data(), opened.size(), ledger_->begun);
+    std::string fault = content_.fault(opened.data(), opened.size(), ledger_->begun);
+    if (fault.empty()) fault = heap_fault(opened);
     opened.close();
     return fault;
+}
+
+std::string Era::heap_fault(const pool &opened)
+{
+    const auto *const shelf = opened.root<Shelf>("shelf");
+    if (!shelf) return shelf_ ? "lost: the shelf" : "";
+    if (shelf->done < shelf_) return "lost: the shelf is of transaction " + std::to_string(shelf->done) + ", and " + std::to_string(shelf_) + " was acknowledged";
+    if (shelf->done > ledger_->shelf_begun) return "phantom: the shelf is of transaction " + std::to_string(shelf->done);
+    shelf_ = shelf->done;
+    Blocks blocks;
+    const auto add = [&](const void *block) { blocks[static_cast<std::uint64_t>(static_cast<const char *>(block) - opened.data())] = tm_pool_block_size(opened.handle(), block); };
+    add(shelf);
+    for (const Shelf::Slot &slot : shelf->slots)
+        if (slot.offset) add(opened.data() + slot.offset);
+    const std::uint64_t there = opened.stat().heap_blocks;
+    if (there != blocks.size()) return "leak: " + std::to_string(there) + " blocks are allocated, not " + std::to_string(blocks.size());
+    return wrong_with(opened.data(), *shelf, blocks);
 }
 
 Setting setting_of(unsigned number, const std::string &path)
@@ -100,6 +123,7 @@ Setting setting_of(unsigned number, const std::string &path)
     setting.keep = number % 3 == 2 ? 8 * Content::page : 0;
     setting.flags = number % 5 == 4 ? TM_POOL_NO_THREAD : 0;
     setting.threads = 1 + number % 3;
+    setting.has_heap = number % 4 == 1 || number % 4 == 2;
     setting.mode = number / 2 % 2 ? "write-through" : "write-back";
     return setting;
 }

@@ -13,7 +13,7 @@ namespace libtm::testing {
 
 /** What was done in all eras. */
 struct Sums {
-    unsigned long long ends = 0, at[activities] = {}, commits = 0, steps = 0, recoveries = 0, groups = 0;
+    unsigned long long ends = 0, at[activities] = {}, commits = 0, steps = 0, shelves = 0, recoveries = 0, groups = 0;
 };
 
 class Era {
@@ -38,9 +38,11 @@ public:
 
 private:
     std::string check_as(unsigned flags);
+    std::string heap_fault(const pool &opened);
 
     Setting setting_;
     Content content_; ///< what must be there at least
+    std::uint64_t shelf_ = 0; ///< transactions of the heap that must be
     bool is_there_ = false;
     Ledger *ledger_; ///< shared with the processes
     pid_t child_ = -1;

@@ -60,11 +60,11 @@ TEST(Soak, P1_P2_P7_P9_what_killed_processes_leave_is_a_state_they_committed)
         }
     }
     const Sums &sums = Era::sums;
-    std::printf("explored: %llu kills, %llu commits, %llu steps, %llu recoveries of %llu groups by the checking process, %u violations\n", sums.ends, sums.commits, sums.steps,
+    std::printf("explored: %llu kills, %llu commits, %llu steps, %llu transactions of heaps, %llu recoveries of %llu groups by the checking process, %u violations\n", sums.ends, sums.commits, sums.steps, sums.shelves,
                 sums.recoveries, sums.groups, violations);
     std::string text;
     for (int i = 0; i < activities; ++i) text += (i ? ", " : "") + std::to_string(sums.at[i]) + " " + activity_names[i];
     std::printf("explored: kills by what a thread was at: %s\n", text.c_str());
     if (has_sanitizer || violations) return;
-    for (const Activity activity : {opening, committing, checkpointing, trimming, growing, closing}) EXPECT_GT(sums.at[activity], 0u) << "nobody died " << activity_names[activity];
+    for (const Activity activity : {opening, shelving, committing, checkpointing, trimming, growing, closing}) EXPECT_GT(sums.at[activity], 0u) << "nobody died " << activity_names[activity];
 }

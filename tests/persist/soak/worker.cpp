@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "worker.hpp"
 
+#include "shelf.hpp"
+
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -31,7 +33,7 @@ void raise_to(std::atomic<std::uint64_t> &number, std::uint64_t to)
 /** A pool in use by some threads. */
 class Use {
 public:
-    Use(pool &in, const Setting &setting, Ledger &ledger) : pool_(in), content_(setting.seed), ledger_(ledger) {}
+    Use(pool &in, const Setting &setting, Ledger &ledger) : pool_(in), content_(setting.seed), has_heap_(setting.has_heap), ledger_(ledger) {}
 
     /** Does this and that until told to stop. */
     void run(std::uint64_t seed, const std::atomic<bool> &stop)
@@ -39,7 +41,8 @@ public:
         Random random(seed);
         while (!stop) {
             const std::size_t what = random.below(100);
-            if (what < 60) step(random);
+            if (has_heap_ && what < 25) shelve(random);
+            else if (what < 60) step(random);
             else if (what < 75) wait();
             else if (what < 90) commit();
             else if (what < 94) scribble(random);
@@ -75,6 +78,23 @@ private:
         }
         const At growing_too(ledger_, growing);
         pool_.grow(size + Content::page);
+    }
+
+    /** Blocks of the heap come and go; the shelf is one of them. */
+    void shelve(Random &random)
+    {
+        const At at(ledger_, shelving);
+        tm_attr how{};
+        how.durability = static_cast<tm_durability>(random.below(TM_DURABILITY_SYNC + 1));
+        const std::uint64_t done = atomically(how, [&] {
+            auto *shelf = pool_.root<Shelf>("shelf");
+            if (!shelf) pool_.set_root("shelf", shelf = pool_.make<Shelf>());
+            const std::uint64_t number = load(shelf->done) + 1;
+            raise_to(ledger_.shelf_begun, number);
+            rearrange(pool_.handle(), *shelf, number);
+            return number;
+        });
+        if (how.durability == TM_DURABILITY_DEFAULT || how.durability >= TM_DURABILITY_GROUP) raise_to(ledger_.shelf_acknowledged, done);
     }
 
     void commit()
@@ -126,6 +146,7 @@ private:
 
     pool &pool_;
     Content content_;
+    const bool has_heap_;
     Ledger &ledger_;
 };
 
@@ -138,7 +159,7 @@ pool open_or_create(const Setting &setting, Ledger &ledger)
         if (failure.code() != ENOENT) throw;
     }
     const At at(ledger, creating);
-    pool made(setting.path, Content::first_size, setting.attr());
+    pool made(setting.path, setting.has_heap ? Content::last_size : Content::first_size, setting.attr());
     ledger.created = 1;
     return made;
 }

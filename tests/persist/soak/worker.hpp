@@ -12,14 +12,15 @@
 namespace libtm::testing {
 
 /** What a worker may be at when it is killed. */
-enum Activity { creating, opening, stepping, committing, checkpointing, trimming, growing, closing, activities };
-inline constexpr const char *activity_names[activities] = {"creating", "opening", "stepping", "committing", "checkpointing", "trimming", "growing", "closing"};
+enum Activity { creating, opening, stepping, shelving, committing, checkpointing, trimming, growing, closing, activities };
+inline constexpr const char *activity_names[activities] = {"creating", "opening", "stepping", "shelving", "committing", "checkpointing", "trimming", "growing", "closing"};
 
 /** Shared with the worker: what survives it. */
 struct Ledger {
     std::atomic<std::uint64_t> created{0};      ///< a creation has returned
     std::atomic<std::uint64_t> begun{0};        ///< the last step that may have been done
     std::atomic<std::uint64_t> acknowledged{0}; ///< the last step that a commit which has returned contained
+    std::atomic<std::uint64_t> shelf_begun{0}, shelf_acknowledged{0}; ///< the same of transactions that change the heap
     std::atomic<std::uint64_t> commits{0};      ///< that returned
     std::atomic<int> at[activities] = {};       ///< threads that are at it
     char failure[512] = "";                     ///< what it could not stand
@@ -33,6 +34,7 @@ struct Setting {
     std::uint64_t keep = 0;
     unsigned flags = 0;
     unsigned threads = 2;
+    bool has_heap = false; ///< the memory does not grow then
     const char *mode = "write-back";
 
     tm_pool_attr attr() const

@@ -7,7 +7,7 @@ import re
 import struct
 import subprocess
 
-from harness import BLOCK, FINE, IMAGE, IN_USE, READING, SYSTEM, TMPOOL, USAGE, PoolTest, Writer, main, set_header
+from harness import BLOCK, FINE, IMAGE, IN_USE, READING, SYSTEM, TMPOOL, USAGE, WRONG, PoolTest, Writer, main, set_header
 
 
 class Closed(PoolTest):
@@ -153,6 +153,25 @@ class InUse(PoolTest):
                 self.assertEqual(self.json('check', copy)['faults'], [])
             writer.kill()
         self.assertEqual(self.json('check', self.pool)['faults'], [])
+
+
+class Heap(PoolTest):
+    def test_the_blocks_of_the_heap_are_checked(self):
+        self.create('64K')
+        with Writer(self.pool, 'heap') as writer:
+            in_use = self.json('check', self.pool)
+            writer.close()
+        check = self.json('check', self.pool)
+        for found in (in_use, check):
+            self.assertEqual((found['fine'], found['size'], found['heap_size'], found['heap_blocks'], found['heap_bytes']), (True, 65536, 1 << 20, 2, 112 + 131072))
+            self.assertEqual(found['notes'], ['root freed names no allocated block of the heap'])
+        info = self.json('info', self.pool)
+        self.assertEqual((info['size'], info['heap_size']), (65536, 1 << 20))
+        copy = self.path('copy')
+        self.json('backup', self.pool, copy)
+        self.assertEqual(self.json('check', copy)['heap_blocks'], 2)
+        error = self.json('resize', self.pool, '8M', status=WRONG)['error']
+        self.assertEqual((error['code'], error['field']), ('ENOTSUP', 'heap'))
 
 
 class Killed(PoolTest):

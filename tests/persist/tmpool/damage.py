@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 
-from harness import BLOCK, FINE, IMAGE, READING, SYSTEM, TMPOOL, WRONG, PoolTest, bytes_at, flip, main, patch, seal_group, seal_header, set_header
+from harness import BLOCK, FINE, IMAGE, READING, SYSTEM, TMPOOL, WRONG, PoolTest, Writer, bytes_at, flip, main, patch, seal_group, seal_header, set_header
 
 ROOTS = IMAGE + 64
 ROOT = 56  # bytes of one
@@ -36,6 +36,22 @@ class Damage(PoolTest):
         run = subprocess.run([TMPOOL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=120)
         self.assertGreaterEqual(run.returncode, 0, (arguments, run.stderr))
         return run
+
+    # The heap
+
+    def test_chunks_that_are_none(self):
+        self.create('64K')
+        with Writer(self.pool, 'heap') as writer:
+            writer.close()
+        heap = IMAGE + 4096 + 65536
+        for offset, data, found in ((8, struct.pack('<Q', 33), 'of kind 33'), (8, struct.pack('<Q', 7 + 256), 'with a count of 1'), (65536 + 9 * 8, b'\x80' * 8, 'behind its last one'),
+                                    (16, struct.pack('<Q', 255 + (15 << 8)), 'first of 15'), (16, struct.pack('<Q', 255), 'first of 0')):
+            before = bytes_at(self.pool, heap + offset, len(data))
+            patch(self.pool, heap + offset, data)
+            self.assertEqual(self.faults(), [('EBADMSG', 'pool', 'heap', heap)])
+            self.assertIn(found, self.json('check', self.pool, status=WRONG)['faults'][0]['found'])
+            patch(self.pool, heap + offset, before)
+        self.assertEqual(self.faults(FINE), [])
 
     # The data file
 
