@@ -3,7 +3,7 @@
  * @file no_lmdb.cpp
  * In the place of lmdb.cpp where there is no LMDB.
  */
-#include "counters.hpp"
+#include "stores.hpp"
 
 void bench::add_lmdb(catalogue &to)
 {

@@ -3,7 +3,7 @@
  * @file no_pmdk.cpp
  * In the place of pmdk.cpp where there is no PMDK.
  */
-#include "counters.hpp"
+#include "stores.hpp"
 
 void bench::add_pmdk(catalogue &to)
 {

@@ -3,7 +3,7 @@
  * @file no_rocksdb.cpp
  * In the place of rocksdb.cpp where there is no RocksDB.
  */
-#include "counters.hpp"
+#include "stores.hpp"
 
 void bench::add_rocksdb(catalogue &to)
 {

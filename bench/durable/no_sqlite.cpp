@@ -3,7 +3,7 @@
  * @file no_sqlite.cpp
  * In the place of sqlite.cpp where there is no SQLite.
  */
-#include "counters.hpp"
+#include "stores.hpp"
 
 void bench::add_sqlite(catalogue &to)
 {

@@ -3,37 +3,28 @@
  * @file pool.cpp
  * A pool of libtm-persist: durable transactions.
  */
-#include "counters.hpp"
-#include <stdexcept>
+#include "hash_map.hpp"
+#include "stores.hpp"
 #include <tm/persist.hpp>
 
 namespace bench {
 namespace {
 
-class pool final : public counters {
+/** Stores of a kind, in a pool. */
+template <class Kind> class in_pool : public Kind {
 public:
-    pool(const std::string &path, tm_mode mode, tm_durability durability) : pool_(path, count_of_counters * sizeof(std::uint64_t), attr())
+    in_pool(const std::string &path, std::size_t size, tm_mode mode, tm_durability durability) : pool_(path, size, attr())
     {
         how_.mode = mode;
         how_.durability = durability;
-        for (std::uint32_t i = 0; i < count_of_counters; i += 512) static_cast<void>(*static_cast<volatile std::uint64_t *>(at() + i));
-    }
-
-    void add(unsigned, std::span<const std::uint32_t> which) override
-    {
-        libtm::atomically(how_, [&] {
-            for (const std::uint32_t i : which) libtm::store(at()[i], libtm::load(at()[i]) + 1);
-        });
+        for (std::size_t i = 0; i < size; i += 4096) static_cast<void>(*static_cast<volatile char *>(pool_.data() + i));
     }
     void settle() override { pool_.checkpoint(); }
     std::uint64_t journaled() override { return pool_.stat().bytes_journaled; }
-    std::uint64_t sum() override
-    {
-        pool_.wait();
-        std::uint64_t sum = 0;
-        for (std::uint32_t i = 0; i < count_of_counters; ++i) sum += at()[i];
-        return sum;
-    }
+
+protected:
+    libtm::pool pool_;
+    tm_attr how_;
 
 private:
     static tm_pool_attr attr()
@@ -42,10 +33,46 @@ private:
         attr.journal = journal_bytes;
         return attr;
     }
-    std::uint64_t *at() const { return pool_.data<std::uint64_t>(); }
+};
 
-    libtm::pool pool_;
-    tm_attr how_;
+class pool_counters final : public in_pool<counters> {
+public:
+    pool_counters(const std::string &path, tm_mode mode, tm_durability durability) : in_pool(path, count_of_counters * sizeof(std::uint64_t), mode, durability) {}
+
+private:
+    void add(unsigned, std::span<const std::uint32_t> which) override
+    {
+        libtm::atomically(how_, [&] {
+            for (const std::uint32_t i : which) libtm::store(at()[i], libtm::load(at()[i]) + 1);
+        });
+    }
+    std::uint64_t sum() override
+    {
+        pool_.wait();
+        std::uint64_t sum = 0;
+        for (std::uint32_t i = 0; i < count_of_counters; ++i) sum += at()[i];
+        return sum;
+    }
+    std::uint64_t *at() const { return pool_.data<std::uint64_t>(); }
+};
+
+class pool_map final : public in_pool<map> {
+public:
+    pool_map(const std::string &path, tm_mode mode, tm_durability durability) : in_pool(path, hash_map::bytes, mode, durability) {}
+
+private:
+    void insert(unsigned, const map_key &key, const map_value &value) override
+    {
+        libtm::atomically(how_, [&] { entries_.insert(key, value); });
+    }
+    bool has(const map_key &key, const map_value &value) override { return entries_.has(key, value); }
+    std::uint64_t size() override
+    {
+        pool_.wait();
+        return entries_.size();
+    }
+
+    hash_map entries_{pool_};
 };
 
 } // namespace
@@ -53,7 +80,8 @@ private:
 void add_pool(catalogue &to)
 {
     const auto add = [&](const char *name, wait_for waits, tm_mode mode, tm_durability durability) {
-        to.variants.push_back({name, waits, [mode, durability](const std::string &path) { return std::make_unique<pool>(path, mode, durability); }});
+        to.counters.push_back(make_variant<pool_counters>(name, waits, mode, durability));
+        to.maps.push_back(make_variant<pool_map>(name, waits, mode, durability));
     };
     add("pool", wait_for::disk, TM_WRITE_BACK, TM_DURABILITY_SYNC);
     add("pool-through", wait_for::disk, TM_WRITE_THROUGH, TM_DURABILITY_SYNC);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file rocksdb.cpp
- * RocksDB: a counter is a value of 8 bytes; one batch with sync=true per transaction. It is read before, under mutexes of the counters.
+ * RocksDB: a counter is a value of 8 bytes; one batch with sync=true per transaction. It is read before, under mutexes of the counters. A map is the database itself;
+ * an insertion does not look whether the key is there.
  */
-#include "counters.hpp"
+#include "stores.hpp"
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -20,27 +21,43 @@ void ask(const rocksdb::Status &status)
     if (!status.ok()) throw std::runtime_error("RocksDB: " + status.ToString());
 }
 
-class rocks final : public counters {
+std::unique_ptr<rocksdb::DB> open(const std::string &path)
+{
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.write_buffer_size = journal_bytes;
+    options.recycle_log_file_num = 4;
+    rocksdb::DB *opened = nullptr;
+    ask(rocksdb::DB::Open(options, path, &opened));
+    return std::unique_ptr<rocksdb::DB>(opened);
+}
+
+rocksdb::WriteOptions synchronous()
+{
+    rocksdb::WriteOptions how;
+    how.sync = true;
+    return how;
+}
+
+template <class T> rocksdb::Slice bytes_of(const T &object) { return {reinterpret_cast<const char *>(&object), sizeof object}; }
+
+class rocks_counters final : public counters {
 public:
-    explicit rocks(const std::string &path)
+    explicit rocks_counters(const std::string &path) : database_(open(path))
     {
-        rocksdb::Options options;
-        options.create_if_missing = true;
-        options.write_buffer_size = journal_bytes;
-        options.recycle_log_file_num = 4;
-        rocksdb::DB *opened = nullptr;
-        ask(rocksdb::DB::Open(options, path, &opened));
-        database_.reset(opened);
         rocksdb::WriteBatch batch;
         const std::uint64_t zero = 0;
         for (std::uint32_t i = 0; i < count_of_counters; ++i) {
-            batch.Put(key(i), slice(zero));
+            batch.Put(bytes_of(i), bytes_of(zero));
             if (i % 4096 != 4095) continue;
             ask(database_->Write({}, &batch));
             batch.Clear();
         }
         ask(database_->Flush({}));
     }
+
+private:
+    static constexpr std::uint32_t mutexes = 4096;
 
     void add(unsigned, std::span<const std::uint32_t> which) override
     {
@@ -51,10 +68,11 @@ public:
         std::vector<std::unique_lock<std::mutex>> held;
         for (const std::uint32_t lock : locks) held.emplace_back(mutexes_[lock]);
         rocksdb::WriteBatch batch;
-        for (const std::uint32_t i : which) batch.Put(key(i), slice(value_of(i) + 1));
-        rocksdb::WriteOptions how;
-        how.sync = true;
-        ask(database_->Write(how, &batch));
+        for (const std::uint32_t &i : which) {
+            const std::uint64_t value = value_of(i) + 1;
+            batch.Put(bytes_of(i), bytes_of(value));
+        }
+        ask(database_->Write(synchronous(), &batch));
     }
     std::uint64_t sum() override
     {
@@ -62,16 +80,10 @@ public:
         for (std::uint32_t i = 0; i < count_of_counters; ++i) sum += value_of(i);
         return sum;
     }
-
-private:
-    static constexpr std::uint32_t mutexes = 4096;
-
-    static rocksdb::Slice key(const std::uint32_t &i) { return {reinterpret_cast<const char *>(&i), sizeof i}; }
-    static rocksdb::Slice slice(const std::uint64_t &value) { return {reinterpret_cast<const char *>(&value), sizeof value}; }
-    std::uint64_t value_of(std::uint32_t i)
+    std::uint64_t value_of(const std::uint32_t &i)
     {
         std::string bytes;
-        ask(database_->Get({}, key(i), &bytes));
+        ask(database_->Get({}, bytes_of(i), &bytes));
         std::uint64_t value;
         std::memcpy(&value, bytes.data(), sizeof value);
         return value;
@@ -81,12 +93,38 @@ private:
     std::mutex mutexes_[mutexes];
 };
 
+class rocks_map final : public map {
+public:
+    explicit rocks_map(const std::string &path) : database_(open(path)) {}
+
+private:
+    void insert(unsigned, const map_key &key, const map_value &value) override { ask(database_->Put(synchronous(), bytes_of(key), bytes_of(value))); }
+    bool has(const map_key &key, const map_value &value) override
+    {
+        std::string bytes;
+        const rocksdb::Status status = database_->Get({}, bytes_of(key), &bytes);
+        if (!status.IsNotFound()) ask(status);
+        return status.ok() && bytes_of(value) == rocksdb::Slice(bytes);
+    }
+    std::uint64_t size() override
+    {
+        std::uint64_t entries = 0;
+        const std::unique_ptr<rocksdb::Iterator> it(database_->NewIterator({}));
+        for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
+        ask(it->status());
+        return entries;
+    }
+
+    std::unique_ptr<rocksdb::DB> database_;
+};
+
 } // namespace
 
 void add_rocksdb(catalogue &to)
 {
     to.versions.push_back("RocksDB " + std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH));
-    to.variants.push_back({"rocksdb", wait_for::disk, [](const std::string &path) { return std::make_unique<rocks>(path); }});
+    to.counters.push_back(make_variant<rocks_counters>("rocksdb", wait_for::disk));
+    to.maps.push_back(make_variant<rocks_map>("rocksdb", wait_for::disk));
 }
 
 } // namespace bench
