@@ -41,6 +41,13 @@ rocksdb::WriteOptions synchronous()
 
 template <class T> rocksdb::Slice bytes_of(const T &object) { return {reinterpret_cast<const char *>(&object), sizeof object}; }
 
+template <class Use> void each_value(rocksdb::DB &database, Use &&use)
+{
+    const std::unique_ptr<rocksdb::Iterator> it(database.NewIterator({}));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) use(it->value());
+    ask(it->status());
+}
+
 class rocks_counters final : public counters {
 public:
     explicit rocks_counters(const std::string &path) : database_(open(path))
@@ -77,16 +84,20 @@ private:
     std::uint64_t sum() override
     {
         std::uint64_t sum = 0;
-        for (std::uint32_t i = 0; i < count_of_counters; ++i) sum += value_of(i);
+        each_value(*database_, [&](const rocksdb::Slice &bytes) { sum += number_of(bytes); });
         return sum;
     }
     std::uint64_t value_of(const std::uint32_t &i)
     {
         std::string bytes;
         ask(database_->Get({}, bytes_of(i), &bytes));
-        std::uint64_t value;
-        std::memcpy(&value, bytes.data(), sizeof value);
-        return value;
+        return number_of(bytes);
+    }
+    static std::uint64_t number_of(const rocksdb::Slice &bytes)
+    {
+        std::uint64_t number;
+        std::memcpy(&number, bytes.data(), sizeof number);
+        return number;
     }
 
     std::unique_ptr<rocksdb::DB> database_;
@@ -109,9 +120,7 @@ private:
     std::uint64_t size() override
     {
         std::uint64_t entries = 0;
-        const std::unique_ptr<rocksdb::Iterator> it(database_->NewIterator({}));
-        for (it->SeekToFirst(); it->Valid(); it->Next()) ++entries;
-        ask(it->status());
+        each_value(*database_, [&](const rocksdb::Slice &) { ++entries; });
         return entries;
     }
 
