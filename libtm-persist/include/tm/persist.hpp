@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file persist.hpp
- * Pools in C++: libtm::pool, and libtm::pptr for pools that may be mapped anywhere. What the calls do and demand is said in tm/persist.h.
+ * Pools in C++: libtm::pool; libtm::pptr (tm/pptr.hpp) is for pools that may be mapped anywhere. What the calls do and demand is said in tm/persist.h.
  *
  *     libtm::pool pool{"counters", 1 << 20};     // opened, or created
  *     long *counter = pool.data<long>();
@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <tm/persist.h>
+#include <tm/pptr.hpp>
 #include <tm/tm.hpp>
 #include <type_traits>
 #include <utility>
@@ -152,55 +153,6 @@ private:
     }
 
     tm_pool *pool_;
-};
-
-/**
- * A pointer to an object of the same pool, as a distance from itself: it stays right wherever the pool is mapped. 8 bytes; zeroed memory is a null
- * pointer. Copies are made by members, since a copied distance is another place: memcpy() of one is wrong, and so is libtm::load of one. Where transactions
- * share it, use load() and store().
- */
-template <class T> class pptr {
-public:
-    using element_type = T;
-
-    constexpr pptr(std::nullptr_t = nullptr) noexcept {}
-    pptr(T *object) noexcept : distance_(to(object)) {}
-    pptr(const pptr &other) noexcept : distance_(to(other.get())) {}
-    pptr &operator=(const pptr &other) noexcept { return *this = other.get(); }
-    pptr &operator=(T *object) noexcept
-    {
-        distance_ = to(object);
-        return *this;
-    }
-
-    /** The object, or nullptr; a plain access. */
-    T *get() const noexcept { return from(distance_); }
-    /** The same in a transaction. May restart it. */
-    T *load() const { return from(libtm::load(distance_)); }
-    /** Point to the object, in a transaction. May restart it. */
-    void store(T *object) { libtm::store(distance_, to(object)); }
-
-    std::add_lvalue_reference_t<T> operator*() const noexcept { return *get(); }
-    T *operator->() const noexcept { return get(); }
-    explicit operator bool() const noexcept { return distance_ != 0; }
-    friend bool operator==(const pptr &a, const pptr &b) noexcept { return a.get() == b.get(); }
-    friend bool operator==(const pptr &a, const T *b) noexcept { return a.get() == b; }
-
-private:
-    /** 0 is null, so distances from 0 on, that to itself, are one more than they are. */
-    std::intptr_t to(const T *object) const noexcept
-    {
-        if (!object) return 0;
-        const auto distance = static_cast<std::intptr_t>(reinterpret_cast<std::uintptr_t>(object) - reinterpret_cast<std::uintptr_t>(this));
-        return distance < 0 ? distance : distance + 1;
-    }
-    T *from(std::intptr_t stored) const noexcept
-    {
-        if (stored == 0) return nullptr;
-        return reinterpret_cast<T *>(reinterpret_cast<std::uintptr_t>(this) + static_cast<std::uintptr_t>(stored < 0 ? stored : stored - 1));
-    }
-
-    std::intptr_t distance_ = 0;
 };
 
 /**
