@@ -63,6 +63,12 @@ enum : int { failed = 0, again = 1, pass_on = 2 };
 
 [[noreturn]] inline void throw_error() { throw error(*tm_last_error()); }
 
+/**
+ * Call the block in a stack frame of its own, below that of tm_enter_()'s caller: so an address tells whether a variable is the block's, or was there before. What is
+ * the block's is made anew by each attempt and is gone at the commit, which must not write to it.
+ */
+template <class Block> [[gnu::noinline]] auto in_own_frame(Block &block) -> std::invoke_result_t<Block &> { return block(); }
+
 template <class T>
 concept scalar = std::is_trivially_copyable_v<T> && (sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8) &&
                  alignof(T) >= sizeof(T);
@@ -134,10 +140,10 @@ auto atomically(Block &&block, const attr *how = nullptr) -> std::invoke_result_
     for (;;) {
         try {
             if constexpr (std::is_void_v<Result>) {
-                block();
+                detail::in_own_frame(block);
                 if (tm_leave_(level)) return;
             } else {
-                Result result = block();
+                Result result = detail::in_own_frame(block);
                 if (tm_leave_(level)) return result;
             }
         } catch (const detail::rolled_back &) {
