@@ -18,6 +18,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <tm/allocator.hpp>
 #include <tm/persist.h>
 #include <tm/pptr.hpp>
 #include <tm/tm.hpp>
@@ -153,6 +154,34 @@ private:
     }
 
     tm_pool *pool_;
+};
+
+/**
+ * For the containers of tm/containers.hpp (libtm::pooled, tm/pooled.hpp): blocks of the pool in which the container lies, found by its address, so that nothing has to be kept of it. Any operation of a
+ * container may throw pool_error, then, with the transaction alive and the container as it was: ENOSPC and the like.
+ *
+ * A container that lies in no pool gets none: std::logic_error. The heap instead would leave a pool with addresses of a process that has ended, as soon as the
+ * container's content is moved there. It may take over the blocks of one in a pool, though, to be looked at and destroyed: what queue::pop() returns.
+ */
+struct pool_allocator {
+    void *allocate(const void *owner, std::size_t bytes) const
+    {
+        tm_pool *const pool = tm_pool_of(owner);
+        if (!pool) throw std::logic_error("libtm::pool_allocator: the container lies in no pool that is open for writing; make it in one (libtm::pool::make), or take one of plain memory");
+        void *const block = tm_pool_malloc(pool, bytes);
+        if (!block) throw pool_error{};
+        return block;
+    }
+    void deallocate(const void *, void *block, std::size_t) const
+    {
+        if (tm_pool_free(tm_pool_of(block), block) != 0) throw pool_error{};
+    }
+    /** A block of another pool does not. */
+    bool fits(const void *owner, const void *block) const
+    {
+        tm_pool *const pool = tm_pool_of(owner);
+        return !pool || pool == tm_pool_of(block);
+    }
 };
 
 /**

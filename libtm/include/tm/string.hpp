@@ -286,7 +286,7 @@ private:
     [[no_unique_address]] Allocator allocator_;
 };
 
-/** A string in plain memory. In pools: libtm::pooled::string (tm/persist.hpp). */
+/** A string in plain memory. In pools: libtm::pooled::string (tm/pooled.hpp). */
 using string = basic_string<>;
 
 namespace detail {
