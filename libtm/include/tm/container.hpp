@@ -162,18 +162,22 @@ inline unsigned thread_number()
  */
 class counter {
 public:
-    /** Before add(): make the lines when it is time. */
-    template <class Allocator> void prepare(const Allocator &allocator, const void *owner)
+    /** What the calling thread adds to. */
+    var<long> &place()
     {
-        if (lines_.load() || few_ < most_few) return;
+        line_array *const lines = lines_.load();
+        return lines ? lines->all[thread_number() % 16].count : few_;
+    }
+    /** The same, where one more will be added: makes the lines when it is time. */
+    template <class Allocator> var<long> &place_for_more(const Allocator &allocator, const void *owner)
+    {
+        if (var<long> &now = place(); &now != &few_ || few_ < most_few) return now;
         static_assert(sizeof(line) == 64);
         lines_.store(create<line_array>(allocator, owner, 0));
+        return place();
     }
-    /** What add() adds to. */
-    long mine() const { return place(*this); }
-    /** In lines? */
-    bool is_spread() const { return lines_.load() != nullptr; }
-    void add(long by) { place(*this) += by; }
+    /** Whether that is all there is. */
+    bool is_all(const var<long> &place) const { return &place == &few_; }
     long sum() const
     {
         long all = few_;
@@ -197,12 +201,6 @@ private:
     struct line_array {
         line all[16];
     };
-    template <class Self> static auto place(Self &self) -> decltype((self.few_))
-    {
-        auto *const lines = self.lines_.load();
-        return lines ? lines->all[thread_number() % 16].count : self.few_;
-    }
-
     var<long> few_;
     pptr<line_array> lines_;
 };

@@ -163,7 +163,7 @@ public:
 
     /** The element of the key, or end(). O(1): 2 loads, and one for each element of the chain. */
     iterator find(key_view key) { return look(key); }
-    const_iterator find(key_view key) const { return const_cast<hash_map *>(this)->look(key); }
+    const_iterator find(key_view key) const { return look(key); }
     template <class A> iterator find(const basic_string<A> &key) { return look(detail::settled(key)); }
     template <class A> const_iterator find(const basic_string<A> &key) const { return find(std::string_view(detail::settled(key))); }
 
@@ -185,37 +185,45 @@ public:
     {
         return detail::in_transaction([&]() -> std::pair<iterator, bool> {
             const std::uint64_t hash = hash_of(key);
-            if (const iterator found = look(hash, key); found.node_) return {found, false};
-            table *const here = with_room();
-            const std::size_t bucket = hash & (here->buckets - 1);
-            settle(here, bucket);
-            link *end = here->at(bucket);
-            for (node *n = first(end); n; n = end->load()) end = &n->next;
+            table *here = table_.load();
+            place at = here ? search(here, hash, key) : place{};
+            if (at.found) return {iterator{here, at.found, at.bucket}, false};
+            here = with_room(here);
+            if (const std::size_t bucket = hash & (here->buckets - 1); !at.end || bucket != at.bucket) {
+                settle(here, bucket);
+                at = search(here, hash, key);
+            }
             node *const made = detail::create<node>(allocator_, this, 0, hash, key, std::forward<Args>(args)...);
-            here->counted->counter.add(1);
-            end->store(made);
-            return {iterator{here, made, bucket}, true};
+            here->counted->counter.place() += 1;
+            at.end->store(made);
+            return {iterator{here, made, at.bucket}, true};
         });
     }
-    /** Erase the element; the next one. O(1). */
-    iterator erase(const_iterator at)
+    /** Erase the element of the key. How many: 0 or 1. O(1). */
+    std::size_t erase(key_view key)
+    {
+        return detail::in_transaction([&]() -> std::size_t {
+            table *const here = table_.load();
+            const place at = here ? search(here, hash_of(key), key) : place{};
+            if (at.found) remove(here, at);
+            return at.found != nullptr;
+        });
+    }
+    /** Erase the element; the next one, for which it looks at the buckets that follow. O(1). */
+    iterator erase(const_iterator which)
     {
         return detail::in_transaction([&] {
             table *const here = table_.load();
-            const std::size_t home = home_of(here, at.node_->hash);
-            iterator next{here, at.node_, home};
+            place at{which.node_, nullptr, home_of(here, which.node_->hash)};
+            iterator next{here, at.found, at.bucket};
             ++next;
-            link *const bucket = here->at(home), *to = bucket;
-            for (node *n = first(bucket); n != at.node_; n = to->load()) to = &n->next;
-            node *const after = at.node_->next.load();
-            to->store(after || to != bucket ? after : none(bucket));
-            here->counted->counter.add(-1);
-            detail::dispose(allocator_, this, at.node_);
+            at.end = here->at(at.bucket);
+            while (at.end->load() != at.found) at.end = &at.end->load()->next;
+            remove(here, at);
             return next;
         });
     }
-    iterator erase(iterator at) { return erase(const_iterator(at)); }
-    using base::erase;
+    iterator erase(iterator which) { return erase(const_iterator(which)); }
     /** Erase everything and give the memory back. O(size()). */
     void clear()
     {
@@ -357,22 +365,45 @@ private:
         else return detail::mix(Hash{}(key));
     }
 
-    iterator look(key_view key) { return look(hash_of(key), key); }
-    iterator look(std::uint64_t hash, key_view key) const
+    /** The node of a key in its chain, and the link that leads to it; or null, and the link at the chain's end. */
+    struct place {
+        node *found = nullptr;
+        link *end = nullptr;
+        std::size_t bucket = 0; ///< that has the chain
+    };
+    static place search(table *in, std::uint64_t hash, key_view key)
+    {
+        place at{nullptr, nullptr, hash & (in->buckets - 1)};
+        node *n;
+        for (;; at.bucket = parent_of(at.bucket)) {
+            at.end = in->at(at.bucket);
+            n = at.end->load();
+            if (n || at.bucket < first_buckets) break;
+        }
+        if (n == none(at.end)) return at;
+        for (; n; n = at.end->load()) {
+            if (n->hash == hash && Equal{}(access::of(n->entry.first), key)) {
+                at.found = n;
+                break;
+            }
+            at.end = &n->next;
+        }
+        return at;
+    }
+    void remove(table *in, const place &at)
+    {
+        node *const after = at.found->next.load();
+        at.end->store(after || at.end != in->at(at.bucket) ? after : none(at.end));
+        in->counted->counter.place() -= 1;
+        detail::dispose(allocator_, this, at.found);
+    }
+    iterator look(key_view key) const
     {
         table *const here = table_.load();
         if (!here) return {};
-        std::size_t bucket = hash & (here->buckets - 1);
-        node *n;
-        for (;; bucket = parent_of(bucket)) {
-            link *const at = here->at(bucket);
-            n = at->load();
-            if (n == none(at)) return {};
-            if (n || bucket < first_buckets) break;
-        }
-        while (n && !(n->hash == hash && Equal{}(access::of(n->entry.first), key))) n = n->next.load();
-        if (!n) return {};
-        return {here, n, bucket};
+        const place at = search(here, hash_of(key), key);
+        if (!at.found) return {};
+        return {here, at.found, at.bucket};
     }
 
     /** Make sure that the bucket is not fresh. */
@@ -395,14 +426,15 @@ private:
     }
 
     /** The table, grown if it must for one more element. Whether it must is asked now and then where the counter is spread. */
-    table *with_room()
+    table *with_room(table *now)
     {
-        table *const now = table_.load();
         if (!now) return grow(nullptr, first_buckets);
         detail::counter &counter = now->counted->counter;
-        counter.prepare(allocator_, this);
-        const auto interval = static_cast<long>(counter.is_spread() ? std::max<std::size_t>(now->buckets / 64, 1) : 1);
-        if ((counter.mine() + 1) % interval != 0 || counter.sum() < static_cast<long>(now->buckets)) return now;
+        const var<long> &place = counter.place_for_more(allocator_, this);
+        const auto interval = static_cast<long>(counter.is_all(place) ? 1 : std::max<std::size_t>(now->buckets / 64, 1));
+        const long before = place;
+        if ((before + 1) % interval != 0) return now;
+        if ((counter.is_all(place) ? before : counter.sum()) < static_cast<long>(now->buckets)) return now;
         return grow(now, now->buckets * 2);
     }
 

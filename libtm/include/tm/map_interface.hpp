@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file map_interface.hpp
- * What hash_map and ordered_map offer alike, in terms of their find_node(), try_emplace() and erase(iterator).
+ * What hash_map and ordered_map offer alike, in terms of their find(), try_emplace() and erase().
  */
 #ifndef TM_MAP_INTERFACE_HPP
 #define TM_MAP_INTERFACE_HPP
@@ -61,16 +61,6 @@ public:
             auto result = self().try_emplace(key, std::forward<Value>(value));
             if (!result.second) result.first->second = std::forward<Value>(value);
             return result;
-        });
-    }
-    /** Erase the element of the key. How many: 0 or 1. */
-    std::size_t erase(key_view key)
-    {
-        return in_transaction([&]() -> std::size_t {
-            const auto found = self().find(key);
-            if (found == self().end()) return 0;
-            self().erase(found);
-            return 1;
         });
     }
     /** Erase those elements for which `is_one(element)`. How many. O(size()). */
