@@ -24,6 +24,7 @@ namespace libtm {
 
 namespace detail {
 
+/** As above. */
 constexpr std::uint64_t mix(std::uint64_t x)
 {
     constexpr std::uint64_t factor = 0xd6e8feb86659fd93u;
@@ -32,6 +33,7 @@ constexpr std::uint64_t mix(std::uint64_t x)
     return x ^ x >> 32;
 }
 
+/** As above. */
 inline std::uint64_t hash_bytes(const void *bytes, std::size_t size)
 {
     const char *at = static_cast<const char *>(bytes);
