@@ -4,7 +4,7 @@
 
 #include <functional>
 #include <stdexcept>
-#include <thread>
+#include <type_traits>
 #include <vector>
 
 using namespace libtm::testing;
@@ -221,6 +221,36 @@ TEST(Destructors, restart_the_transaction)
         });
         EXPECT_EQ(Restless::restarts, 0);
         EXPECT_TRUE(all.empty() && map.empty());
+    }
+    EXPECT_EQ(blocks(), before);
+}
+
+/** Those of std::optional and std::vector are noexcept. */
+TEST(Destructors, throw_nothing_themselves)
+{
+    static_assert(std::is_nothrow_destructible_v<libtm::string> && std::is_nothrow_destructible_v<libtm::hash_map<long, Restless>>);
+    const long before = blocks();
+    for (int restarts = 0; restarts < 4; ++restarts) {
+        Watched::queue<Watched::vector<Restless>> queue;
+        for (int i = 0; i < 3; ++i) queue.emplace().resize(2);
+        Restless::restarts = restarts;
+        int attempts = 0;
+        const std::size_t left = libtm::atomically([&] {
+            ++attempts;
+            std::vector<Watched::vector<Restless>> some;
+            some.push_back(*queue.pop());
+            {
+                const auto taken = queue.pop();
+                EXPECT_EQ(taken->size(), 2u);
+            }
+            some.clear();
+            return static_cast<std::size_t>(std::distance(queue.begin(), queue.end()));
+        });
+        EXPECT_EQ(left, 1u);
+        EXPECT_EQ(attempts, restarts + 1);
+        Restless::restarts = restarts;
+        EXPECT_EQ(libtm::atomically([&] { return queue.drop(); }), true) << "the last call of the block";
+        EXPECT_TRUE(queue.empty());
     }
     EXPECT_EQ(blocks(), before);
 }

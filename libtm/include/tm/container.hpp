@@ -15,6 +15,7 @@
 #define TM_CONTAINER_HPP
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -95,17 +96,20 @@ template <class Operation> auto in_transaction(Operation &&operation) -> std::in
 }
 
 /**
- * The destructor of a container: clear() is a transaction, or a part of one, and may have to restart it. After a rollback there is nothing to do, since the blocks are given back, or
- * belong to what was before. While another exception passes nothing can be thrown: what the transaction has to say it says again at its next call.
+ * The destructor of a container. clear() may have to restart the transaction, but a destructor that throws is std::terminate() in std::optional and the like. So nothing is thrown: the next
+ * transactional call throws it again, and the block cannot commit. After a rollback, which an exception brings here, there is nothing to do: the blocks are given back, or belong to what was before. What else goes
+ * wrong (a pool without memory to free a block) ends the transaction with TM_ERROR_RECOVER, lest the rest be lost; outside of any, it is lost.
  */
-template <class Clear> void end_of_life(Clear &&clear)
+template <class Clear> void end_of_life(Clear &&clear) noexcept
 {
-    if (std::uncaught_exceptions() == 0) return clear();
-    if (tm_in_transaction() && tm_self_->limit == 0) return;
+    if (tm_in_transaction() && tm_self_->limit == 0 && std::uncaught_exceptions()) return;
     try {
-        clear();
+        try {
+            clear();
+        } catch (const std::exception &) {
+            if (tm_in_transaction()) tm_recover(ENOMEM);
+        }
     } catch (const rolled_back &) {
-    } catch (const std::exception &) {
     }
 }
 

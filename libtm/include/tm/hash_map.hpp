@@ -140,7 +140,7 @@ public:
         return *this;
     }
     /** Frees everything. O(size()). */
-    ~hash_map() noexcept(false)
+    ~hash_map()
     {
         detail::end_of_life([&] {
             if (table_.load()) detail::in_transaction([&] { free_all(table_.load()); });

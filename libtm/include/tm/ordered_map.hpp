@@ -137,7 +137,7 @@ public:
         return *this;
     }
     /** Frees everything. O(size()). */
-    ~ordered_map() noexcept(false)
+    ~ordered_map()
     {
         detail::end_of_life([&] {
             if (head_.load()) detail::in_transaction([&] { free_all(head_.load()); });

@@ -105,7 +105,7 @@ public:
         return *this;
     }
     /** Frees everything. O(elements). */
-    ~queue() noexcept(false)
+    ~queue()
     {
         detail::end_of_life([&] {
             if (front_.load()) detail::in_transaction([&] { free_all(front_.load()); });

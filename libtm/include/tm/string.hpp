@@ -58,7 +58,7 @@ public:
             detail::put(other.shape_, {});
         });
     }
-    ~basic_string() noexcept(false)
+    ~basic_string()
     {
         detail::end_of_life([&] { free_block(load(shape_)); });
     }

@@ -121,7 +121,7 @@ public:
         return *this;
     }
     /** Frees everything. O(size()), but O(1) for trivially copyable elements. */
-    ~vector() noexcept(false)
+    ~vector()
     {
         detail::end_of_life([&] {
             if (row_.load()) detail::in_transaction([&] { free_all(row_.load(), size()); });
