@@ -60,6 +60,7 @@ reader::reader() : buffer_(std::size_t{256} * 1024) {}
 const tally &reader::read(const std::string &path, const complain &complain)
 {
     tally_.clear();
+    is_complete_ = false;
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
     if (fd < 0) {
         complain(path.c_str(), errno);
@@ -69,6 +70,7 @@ const tally &reader::read(const std::string &path, const complain &complain)
         const ssize_t got = ::read(fd, buffer_.data(), buffer_.size());
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) complain(path.c_str(), errno);
+        is_complete_ = got == 0;
         if (got <= 0) break;
         bytes_ += static_cast<std::uint64_t>(got);
         cut(buffer_.data(), static_cast<std::size_t>(got));

@@ -45,6 +45,8 @@ public:
     reader();
     /** Count the words of the file at `path`. If it cannot be read to its end, complain; the words before that stay counted. */
     const tally &read(const std::string &path, const complain &complain);
+    /** Whether the last file was read to its end. */
+    bool is_complete() const { return is_complete_; }
     /** Over all files. */
     std::uint64_t bytes() const { return bytes_; }
     std::uint64_t words() const { return words_; }
@@ -56,6 +58,7 @@ private:
     std::vector<char> buffer_;
     std::string begun_; // the word that the last piece ended in
     tally tally_;
+    bool is_complete_ = false;
     std::uint64_t bytes_ = 0;
     std::uint64_t words_ = 0;
 };

@@ -23,6 +23,8 @@ constexpr char help[] =
     "                 or wt (transactions, write-through)\n"
     "  --threads N    threads that read; default: the processors of the machine\n"
     "  --batch N      different words of a file that are added in one transaction, or under the lock at once; default: 8\n"
+    "  --pool FILE    keep the index in FILE, a pool of libtm: a later run goes on where this one was killed. Each file is one\n"
+    "                 transaction. One that could not be read is tried again by the next run; one that has changed since is not\n"
     "  --dump FILE    write all words to FILE in order, each after its count, as uniq -c does\n"
     "  --top K        print the K most frequent words: count, number of files, word\n"
     "  --check        check the index for soundness at the end\n"
@@ -71,21 +73,29 @@ const char *name(mode m)
 
 options parse(int argc, char **argv)
 {
-    enum { mode_ = 1, threads, batch, dump, top, check, no_messages, progress, help_, version };
+    enum { mode_ = 1, threads, batch, pool, dump, top, check, no_messages, progress, help_, version };
     static const option table[] = {
         {"mode", required_argument, nullptr, mode_},  {"threads", required_argument, nullptr, threads},
-        {"batch", required_argument, nullptr, batch}, {"dump", required_argument, nullptr, dump},
+        {"batch", required_argument, nullptr, batch}, {"pool", required_argument, nullptr, pool}, {"dump", required_argument, nullptr, dump},
         {"top", required_argument, nullptr, top},     {"check", no_argument, nullptr, check},
         {"no-messages", no_argument, nullptr, no_messages}, {"progress", no_argument, nullptr, progress},
         {"help", no_argument, nullptr, help_}, {"version", no_argument, nullptr, version}, {nullptr, 0, nullptr, 0},
     };
     options result;
+    bool has_batch = false;
     result.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 1024U);
     for (int c; (c = getopt_long(argc, argv, "", table, nullptr)) != -1;)
         switch (c) {
         case mode_: result.mode = mode_of(optarg); break;
         case threads: result.threads = number("threads", optarg, 1, 1024); break;
-        case batch: result.batch = number("batch", optarg, 1, 1000000); break;
+        case batch:
+            result.batch = number("batch", optarg, 1, 1000000);
+            has_batch = true;
+            break;
+        case pool:
+            result.pool = optarg;
+            if (result.pool.empty()) refuse("--pool takes the name of a file");
+            break;
         case top: result.top = number("top", optarg, 0, 1000000); break;
         case dump: result.dump = optarg; break;
         case check: result.check = true; break;
@@ -98,6 +108,8 @@ options parse(int argc, char **argv)
     if (optind == argc) refuse("the directory is missing");
     if (optind + 1 < argc) refuse(std::string("one directory, please; what is '") + argv[optind + 1] + "'?");
     result.directory = argv[optind];
+    if (!result.pool.empty() && result.mode == mode::lock) refuse("--pool needs transactions: --mode wb or wt");
+    if (!result.pool.empty() && has_batch) refuse("--batch is not for --pool, where each file is one transaction");
     return result;
 }
 

@@ -21,6 +21,7 @@ struct options {
     bool messages = true;
     bool check = false;
     std::string dump;
+    std::string pool; ///< the file of an index that survives; empty: it is in memory
     std::string directory;
 };
 
