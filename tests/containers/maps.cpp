@@ -332,8 +332,9 @@ TEST(Maps, to_grow_a_hash_map_costs_no_pass_over_its_elements)
 
 TEST(Maps, an_ordered_map_takes_any_order)
 {
+    using Map = kind<watched_allocator>::ordered_map<long, long>;
     for (const int step : {1, -1, 7919}) {
-        libtm::ordered_map<long, long> map;
+        Map map;
         for (long i = 0; i < rounds(8000); ++i) map[i * step % 100000] = i;
         EXPECT_TRUE(map.check());
         EXPECT_EQ(map.size(), static_cast<std::size_t>(rounds(8000)));
@@ -343,7 +344,7 @@ TEST(Maps, an_ordered_map_takes_any_order)
         std::reverse(pairs.begin(), pairs.end());
         pairs.insert(pairs.end(), pairs.begin(), pairs.end()); // the first of two counts
         pairs.back().second = -1;
-        libtm::ordered_map<long, long> other;
+        Map other;
         other.assign(pairs.begin(), pairs.end());
         EXPECT_TRUE(other.check());
         EXPECT_TRUE(std::equal(map.begin(), map.end(), other.begin(), other.end(), [](const auto &a, const auto &b) { return a.first == b.first && a.second == b.second; }));
@@ -351,6 +352,7 @@ TEST(Maps, an_ordered_map_takes_any_order)
         EXPECT_TRUE(other.check());
         EXPECT_EQ(other.empty() ? -1 : other.rbegin()->first, map.lower_bound(100) == map.begin() ? -1 : std::prev(map.lower_bound(100))->first);
     }
+    EXPECT_EQ(watched_allocator::blocks, 0) << "a leak";
 }
 
 TEST(Maps, lookups_take_what_strings_are_given_as)

@@ -9,6 +9,7 @@
 #include "files.hpp"
 #include "pool.hpp"
 
+#include <cstring>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -45,7 +46,7 @@ template <class Body> void roll_back_after(Body &&body)
         libtm::error);
 }
 
-/** Counts the blocks that there are, in transactions; and fails when it is told to. */
+/** Counts the blocks that there are, in transactions; hands out rubbish; and fails when it is told to. */
 struct watched_allocator {
     static inline libtm::var<long> blocks, bytes;
     static inline long calls = 0;   ///< of allocate()
@@ -56,7 +57,7 @@ struct watched_allocator {
         if (refused && --refused == 0) throw std::bad_alloc{};
         blocks += 1;
         bytes += static_cast<long>(size);
-        return libtm::heap_allocator{}.allocate(owner, size);
+        return std::memset(libtm::heap_allocator{}.allocate(owner, size), 0xdb, size); // nothing promises that it is zero
     }
     void deallocate(const void *owner, void *block, std::size_t size) const
     {
