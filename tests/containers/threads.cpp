@@ -93,7 +93,8 @@ template <class Map> void grow_while_others_read(const std::function<typename Ma
             return;
         }
         Random random(thread);
-        for (long seen = 0; seen < most;)
+        long seen = 0;
+        while (seen < most)
             libtm::atomically([&] {
                 seen = there[thread - 2];
                 for (int i = 0; i < 10 && seen; ++i) {

@@ -294,8 +294,6 @@ public:
     }
 
 private:
-    struct node;
-
     /** The parent and the colour, in a bit that a distance of blocks does not need. Zero: the root, black. */
     class up_link {
     public:
@@ -562,11 +560,14 @@ private:
     /** Of equal keys the first one stays. */
     void sort(std::vector<node *> &nodes)
     {
-        std::stable_sort(nodes.begin(), nodes.end(), [](const node *a, const node *b) { return less(a, b); });
+        std::vector<std::pair<node *, std::size_t>> numbered; // std::stable_sort with other means, which warn with clang
+        numbered.reserve(nodes.size());
+        for (node *const each : nodes) numbered.emplace_back(each, numbered.size());
+        std::sort(numbered.begin(), numbered.end(), [](const auto &a, const auto &b) { return less(a.first, b.first) || (!less(b.first, a.first) && a.second < b.second); });
         std::vector<node *> kept, others;
         kept.reserve(nodes.size());
         others.reserve(nodes.size());
-        for (node *const each : nodes) (kept.empty() || less(kept.back(), each) ? kept : others).push_back(each);
+        for (const auto &[each, number] : numbered) (kept.empty() || less(kept.back(), each) ? kept : others).push_back(each);
         nodes.swap(kept);
         for (node *const each : others) detail::dispose(allocator_, this, each, extra);
     }
