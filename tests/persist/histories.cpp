@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** P12 where transactions change a pool: what threads read and wrote there and in memory beside it is recorded, and decided. See tests/history. */
+/** P12 where transactions change a pool: what threads read and wrote there, in blocks of its heap and in memory beside it is recorded, and decided. See tests/history. */
 #include "files.hpp"
 
 #include <atomic>
@@ -13,7 +13,8 @@ namespace history = libtm::history;
 namespace {
 
 constexpr unsigned threads = 3;
-constexpr std::size_t locations = 6; ///< the last two are not in the pool
+constexpr std::size_t words = 6;     ///< the last two are not in the pool
+constexpr std::size_t locations = 8; ///< the last two are blocks of the heap, each filled once; who writes takes another one, and frees it
 
 /** Threads go on together. */
 class Barrier {
@@ -50,12 +51,24 @@ TEST_P(Histories, P12_of_transactions_over_pool_and_memory_are_opaque)
     static std::uint64_t beside[2];
     // Two in one stripe, one over the page from them, one far away.
     std::uint64_t *const word = made.data<std::uint64_t>();
-    std::uint64_t *const at[locations] = {word, word + 1, word + 511, word + 1024, &beside[0], &beside[1]};
+    std::uint64_t *const at[words] = {word, word + 1, word + 511, word + 1024, &beside[0], &beside[1]};
+    std::uint64_t **const boxes = made.data<std::uint64_t *>() + 64;
+    const auto read = [&](std::size_t location) -> std::uint64_t {
+        if (location < words) return libtm::load(*at[location]);
+        return *libtm::load(boxes[location - words]); // nobody else may have the block again before this transaction has ended
+    };
+    const auto write = [&](std::size_t location, std::uint64_t value) {
+        if (location < words) return libtm::store(*at[location], value);
+        std::uint64_t *&box = boxes[location - words], *const before = libtm::load(box), *const after = made.make<std::uint64_t>(value);
+        if (value % 3) made.destroy(before);
+        libtm::store(box, after);
+        if (value % 3 == 0) made.destroy(before);
+    };
     const int count = has_sanitizer ? 1000 : std::getenv("TM_TEST_LONG") ? 1000000 : 10000;
     history::Recorder recorder(threads, std::vector<history::Value>(locations));
     Barrier barrier;
     std::atomic<int> violations{0}, undecided{0};
-    for (std::uint64_t *const location : at) libtm::atomically([&] { libtm::store(*location, std::uint64_t{0}); });
+    for (std::size_t i = 0; i < locations; ++i) libtm::atomically([&] { write(i, 0); });
     std::vector<std::thread> running;
     for (unsigned me = 0; me < threads; ++me)
         running.emplace_back([&, me] {
@@ -67,6 +80,7 @@ TEST_P(Histories, P12_of_transactions_over_pool_and_memory_are_opaque)
                 for (int i = 0; i < 3; ++i) {
                     tm_attr attr{};
                     attr.mode = random.below(2) ? TM_WRITE_BACK : TM_WRITE_THROUGH;
+                    if (random.below(4) == 0) attr.flags = TM_NO_QUIESCENCE;
                     const std::uint64_t seed = random();
                     log.start();
                     try {
@@ -76,11 +90,11 @@ TEST_P(Histories, P12_of_transactions_over_pool_and_memory_are_opaque)
                             for (std::size_t left = 1 + mine.below(4); left > 0; --left) {
                                 const auto location = static_cast<std::uint32_t>(mine.below(locations));
                                 if (mine.below(2)) {
-                                    log.read(location, libtm::load(*at[location]));
+                                    log.read(location, read(location));
                                 } else {
                                     const std::uint64_t value = ++written << 8 | (me + 1);
                                     log.write(location, value);
-                                    libtm::store(*at[location], value);
+                                    write(location, value);
                                 }
                                 if (mine.below(4) == 0) std::this_thread::yield();
                             }
@@ -95,7 +109,7 @@ TEST_P(Histories, P12_of_transactions_over_pool_and_memory_are_opaque)
                 barrier.wait();
                 if (me != 0) continue;
                 std::vector<history::Value> final;
-                for (std::uint64_t *const location : at) final.push_back(libtm::atomically([&] { return libtm::load(*location); }));
+                for (std::size_t i = 0; i < locations; ++i) final.push_back(libtm::atomically([&] { return read(i); }));
                 const history::History run = recorder.history(final);
                 const auto verdict = history::decide(run).verdict;
                 undecided += verdict == history::Verdict::undecided;
@@ -105,5 +119,9 @@ TEST_P(Histories, P12_of_transactions_over_pool_and_memory_are_opaque)
         });
     for (std::thread &thread : running) thread.join();
     EXPECT_EQ(undecided, 0);
+    made.close();
+    pool opened{directory / "pool"};
+    EXPECT_EQ(tm_pool_block_size(opened.handle(), opened.data<std::uint64_t *>()[64]), 16u);
+    EXPECT_EQ(opened.stat().heap_blocks, locations - words);
     std::printf("explored: %d histories over pools, %d violations\n", count, violations.load());
 }
