@@ -107,7 +107,7 @@ std::size_t Heap::take_chunks(std::size_t count)
             if (!is_want(failure.code) || needed >= some) throw;
             std::tie(begin, end) = pool_.grow_heap(needed);
         }
-        begin_ = begin;
+        if (!begin_) begin_ = begin; // and never again: publish() reads it without the mutex
         chunks_.resize((end - begin) / chunk_size);
         for (std::size_t i = before; i < chunks_.size();) {
             if (i % mapped_chunks == 0) chunks_[i++].kind = inner_kind;
