@@ -356,6 +356,7 @@ TEST(Heap, what_a_transaction_may_still_see_is_not_used_again)
         libtm::store(*root, nullptr);
         EXPECT_EQ(tm_pool_free(made.handle(), freed), 0);
     });
+    EXPECT_EQ(tm_pool_block_size(made.handle(), freed), 0u) << "it is no block any more";
     for (int i = 0; i < 1000; ++i)
         libtm::atomically(how, [&] { EXPECT_NE(tm_pool_malloc(made.handle(), 100), freed); });
     may_end = true;
