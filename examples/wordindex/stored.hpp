@@ -41,7 +41,7 @@ public:
         return libtm::atomically([&] { return content_->files.contains(file); });
     }
 
-    /** The file with these words has been counted. Durable soon, and in the order of these calls; all is after the last close(). */
+    /** The file with these words has been counted. Durable soon, and in the order of these calls; all is after finish(). */
     void add(std::string_view file, const tally &words)
     {
         libtm::atomically(how_, [&] {
