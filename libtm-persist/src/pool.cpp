@@ -306,8 +306,7 @@ void Pool::demand_journaled() const
 
 void Pool::demand_writable()
 {
-    demand_usable();
-    if (!data_) throw Failure{EROFS, path_, "pool", 0, flags_ & TM_POOL_THROWAWAY ? "open to be thrown away" : "open for reading", {}, {}};
+    demand_journaled();
     if (tm_in_transaction()) throw Failure{EDEADLK, path_, "transaction", 0, "inside of one", "outside", "Call it after the transaction has committed"};
     const std::lock_guard lock(mutex_);
     demand_unpoisoned();
