@@ -10,7 +10,7 @@ from tables import Figure, divide, heading, print_rows
 QUICK, FULL = dict(rounds=7, window=200), dict(rounds=11, window=1000)
 STORE = 'durable.json'
 VARIANTS = {'append': 'bare append, 4 KiB', 'pool': 'pool', 'pool-through': 'pool, write-through', 'pool-group': 'pool, group',
-            'sqlite': 'SQLite', 'lmdb': 'LMDB', 'pmdk': 'PMDK', 'rocksdb': 'RocksDB'}
+            'sqlite': 'SQLite', 'lmdb': 'LMDB', 'pmdk': 'PMDK', 'pmemobj': 'libpmemobj.h on libtm', 'rocksdb': 'RocksDB'}
 ON_RETURN = [('u1-1', 'U1, 1 thread'), ('u8-1', 'U8, 1 thread'), ('u1-16', 'U1, 16 threads')]
 INSERTIONS = [('ins-1', 'INS, 1 thread'), ('ins-16', 'INS, 16 threads')]
 SOON = [('soon-u1-1', 'U1, 1 thread'), ('soon-u8-1', 'U8, 1 thread'), ('soon-u1-2', 'U1, 2 threads')]
@@ -22,6 +22,8 @@ TARGETS = {
     ('u1-16', 'rocksdb'): 2.5, ('u1-16', 'sqlite'): 6, ('u1-16', 'lmdb'): 12, ('u1-16', 'pmdk'): 6,
     ('ins-1', 'sqlite'): 1, ('ins-1', 'lmdb'): 2, ('ins-1', 'pmdk'): 5,
     ('soon-u1-1', 'lmdb'): 4, ('soon-u8-1', 'lmdb'): 10}
+# The same program, written for libpmemobj, on libtm and on PMDK.
+SAME_PROGRAM = {'u1-1': 2.5, 'u8-1': 10, 'ins-1': 4}
 THREADS_16, THREADS_2, BYTES, MILLIONS, MEMORY = 5, 1.5, 4300, {'soon-u1-1': 2, 'soon-u8-1': 1}, 0.98
 
 
@@ -83,6 +85,17 @@ class Report:
             heading(number, text)
             print_rows(['', *(title for _, title in columns)], rows)
 
+    def same_program(self):
+        rows = []
+        for workload, title in ON_RETURN + INSERTIONS:
+            figure = Figure(divide(self.rate(workload, 'pmemobj'), self.rate(workload, 'pmdk')), SAME_PROGRAM.get(workload))
+            if figure:
+                rows.append([title, figure.text(), f'[{figure.spread()}]', figure.goal(), figure.verdict()])
+                self.note(f'(8) {title}', figure)
+        if rows:
+            heading(8, 'a program written for libpmemobj: on libtm, as a ratio to PMDK')
+            print_rows(['', 'median', 'quartiles', 'target', ''], rows)
+
     def beside(self):
         figures = [
             ('U1, 16 threads to 1 thread', Figure(divide(self.rate('u1-16', 'pool'), self.rate('u1-1', 'pool')), THREADS_16)),
@@ -126,4 +139,5 @@ def report(results):
     tables.ratios(5, 'the pool\'s as a ratio', SOON)
     tables.ratios(6, 'the pool\'s as a ratio, insertions', INSERTIONS_SOON)
     tables.beside()
+    tables.same_program()
     return tables.missed, damaged

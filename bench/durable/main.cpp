@@ -177,7 +177,7 @@ int main(int argc, char **argv)
         return 2;
     }
     catalogue known;
-    for (const auto add : {add_append, add_pool, add_sqlite, add_lmdb, add_pmdk, add_rocksdb}) add(known);
+    for (const auto add : {add_append, add_pool, add_sqlite, add_lmdb, add_pmdk, add_pmemobj, add_rocksdb}) add(known);
     std::unique_ptr<stage> on;
     bool failed = false;
     const auto guarded = [&](benchmark::State &state, auto &&body) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file pmdk.cpp
- * PMDK's libpmemobj on an ordinary file: a transaction that snapshots each counter, or allocates a node of a chain and snapshots where that begins. It does not
- * isolate, so one mutex does.
+ * A program written for PMDK's libpmemobj, on an ordinary file: a transaction that snapshots each counter, or allocates a node of a chain and snapshots where that begins. It does not
+ * isolate, so one mutex does. Built twice (meson.build): with PMDK, and with libtm's libpmemobj.h. NAME is that of the variant, ADD of the function that makes it known.
  */
 #include "stores.hpp"
 #include <libpmemobj.h>
@@ -112,11 +112,11 @@ private:
 
 } // namespace
 
-void add_pmdk(catalogue &to)
+void ADD(catalogue &to)
 {
-    to.versions.push_back("libpmemobj " + std::to_string(PMEMOBJ_MAJOR_VERSION) + "." + std::to_string(PMEMOBJ_MINOR_VERSION) + " (interface)");
-    to.counters.push_back(make_variant<pmdk_counters>("pmdk", wait_for::disk));
-    to.maps.push_back(make_variant<pmdk_map>("pmdk", wait_for::disk));
+    to.versions.push_back(NAME " " + std::to_string(PMEMOBJ_MAJOR_VERSION) + "." + std::to_string(PMEMOBJ_MINOR_VERSION) + " (interface)");
+    to.counters.push_back(make_variant<pmdk_counters>(NAME, wait_for::disk));
+    to.maps.push_back(make_variant<pmdk_map>(NAME, wait_for::disk));
 }
 
 } // namespace bench

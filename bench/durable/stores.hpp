@@ -118,6 +118,7 @@ void add_pool(catalogue &to);
 void add_sqlite(catalogue &to);
 void add_lmdb(catalogue &to);
 void add_pmdk(catalogue &to);
+[[gnu::visibility("default")]] void add_pmemobj(catalogue &to);
 void add_rocksdb(catalogue &to);
 
 } // namespace bench

@@ -44,7 +44,7 @@ void Pool::begin_transaction(std::uint64_t bytes)
 }
 
 /** Make the ring so long that a group of so many bytes fits, the next one: nobody else adds to the line before the order mutex is given back. */
-void Pool::make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes)
+void Pool::make_long(std::unique_lock<OrderMutex> &order, std::uint64_t bytes)
 {
     const auto is_mine = [&] {
         const std::lock_guard lock(mutex_);
@@ -215,7 +215,7 @@ void Pool::set_due(std::uint64_t ticket)
     }
 }
 
-void Pool::after_transaction(std::uint64_t ticket, tm_durability durability)
+void Pool::after_transaction(std::uint64_t ticket, tm_durability durability, bool may_call)
 {
     switch (durability == TM_DURABILITY_DEFAULT ? durability_ : durability) {
     case TM_DURABILITY_NONE: break;
@@ -229,7 +229,8 @@ void Pool::after_transaction(std::uint64_t ticket, tm_durability durability)
     default: make_durable(ticket);
     }
     if (open_bytes_.load(std::memory_order_relaxed) > std::min<std::uint64_t>(journal_.usual_bytes() / 4, most_waiting)) make_durable(ticket);
-    call_durable();
+    if (may_call) call_durable();
+    else leave_calls_to_worker();
     if (!keep_) return;
     std::unique_lock commits(commit_mutex_, std::try_to_lock);
     if (!commits) return;

@@ -295,6 +295,37 @@ Block Heap::find(const void *address) const
     return {offset, size_class.bytes, number, chunk.kind, static_cast<std::uint32_t>(index)};
 }
 
+bool Heap::is_allocated(const Block &block) const
+{
+    if (kind_of(*entry(block.chunk)) != block.kind) return false;
+    return block.kind == large_kind || (bits(block.chunk)[block.index / 64] >> block.index % 64 & 1);
+}
+
+char *Heap::next_allocated(const void *address)
+{
+    const std::lock_guard lock(mutex_); // nobody takes a chunk meanwhile
+    load();
+    const auto [begin, end] = pool_.heap_range();
+    if (!begin) return nullptr;
+    char *const base = pool_.image_base();
+    const std::uint64_t after = address ? static_cast<std::uint64_t>(static_cast<const char *>(address) - base) : begin;
+    for (std::uint64_t i = after < begin ? 0 : (after - begin) / chunk_size; i < (end - begin) / chunk_size; ++i) {
+        if (i % mapped_chunks == 0) continue;
+        const ChunkEntry now = *entry(i);
+        if (kind_of(now) == large_kind) {
+            if (offset_of(i) > after) return base + offset_of(i);
+            i += count_of(now) - 1;
+        } else if (kind_of(now) != 0) {
+            const SizeClass &size_class = size_classes[kind_of(now) - 1];
+            const std::uint64_t first = offset_of(i) + size_class.first;
+            std::uint64_t index = after < first ? 0 : (after - first) / size_class.bytes + 1;
+            for (; index < size_class.blocks; ++index)
+                if (bits(i)[index / 64] >> index % 64 & 1) return base + first + index * size_class.bytes;
+        }
+    }
+    return nullptr;
+}
+
 std::uint64_t Heap::bytes_of(const Block &block, bool is_freed, std::uint64_t content) const
 {
     // Of an entry, and of all bits of a chunk, which lie in one page; or of the entries of a large block.

@@ -112,6 +112,12 @@ public:
     /** Nobody can see it any more; or the transaction that has taken it is rolled back. */
     void give_back(const Block &block) noexcept;
 
+    /** The first allocated block behind this address, or the first of all; null: there is none. For the holder of the order mutex. */
+    char *next_allocated(const void *address);
+
+    /** Whether it is, and not only taken. For the holder of the order mutex. */
+    bool is_allocated(const Block &block) const;
+
     /** What is taken now. */
     struct Figures {
         std::uint64_t blocks = 0, bytes = 0;

@@ -51,8 +51,8 @@ Touched touched[1 << 14];
 void touch(const void *block)
 {
     static __thread std::uint64_t mine __attribute__((tls_model("initial-exec")));
-    std::uint64_t &word = block ? touched[(reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 50].word : mine;
-    tm_store_8_(&word, tm_read_8_(&word));
+    void *const word = block ? touched_by_free(block) : &mine;
+    tm_store_8_(word, tm_read_8_(word));
 }
 
 /** Make a change in the running transaction; `make(pool)` returns it; `block` is what is freed. What may end or restart the transaction is outside of guarded(). */
@@ -111,6 +111,8 @@ template <class Bytes> void *allocate(tm_pool *handle, Bytes &&bytes, bool zeroe
 }
 
 } // namespace
+
+void *touched_by_free(const void *block) { return &touched[(reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 50].word; }
 
 std::uint64_t HeapChange::bytes() const { return pool->heap().bytes_of(block, frees, content); }
 

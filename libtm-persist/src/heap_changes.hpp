@@ -25,6 +25,9 @@ struct HeapChange {
     std::uint64_t bytes() const;
 };
 
+/** A word that transactions store to when they free the block: see heap_changes.cpp. */
+void *touched_by_free(const void *block);
+
 void each_heap_change(const std::function<void(const HeapChange &)> &use);
 /** Into the image and the journals, in their order. For the holder of the order mutexes. */
 void publish_heap_changes(const std::function<std::uint64_t(Pool &)> &ticket_of) noexcept;

@@ -7,6 +7,7 @@
 
 #include "commits.hpp"
 #include "heap.hpp"
+#include "order_mutex.hpp"
 #include "places.hpp"
 #include "watch.hpp"
 
@@ -67,6 +68,18 @@ public:
     /** Make it so much longer, or begin it. For a transaction, so that no commit of the whole image runs meanwhile. Returns its range. */
     std::pair<std::uint64_t, std::uint64_t> grow_heap(std::uint64_t bytes);
     Heap &heap() { return heap_; }
+    std::uint64_t end_of_image() const { return image_size_.load(std::memory_order_acquire); } // as (1)
+    void *next_block(const void *block)
+    {
+        const std::lock_guard order(order_mutex_);
+        return heap_.next_allocated(block);
+    }
+    /** Whether the file has it, or will have when what is committed is durable. */
+    bool is_allocated(const Block &block)
+    {
+        const std::lock_guard order(order_mutex_);
+        return heap_.is_allocated(block);
+    }
     void demand_usable() const;
     void demand_journaled() const;
     /** Whether it is the open pool that once had this number. */
@@ -93,11 +106,11 @@ public:
     std::uint64_t bytes_of_frames(const void *address, std::size_t size) const;
     /** Lock the order mutex, and have room for so many bytes of frames. Throws, and then it is not locked. */
     void begin_transaction(std::uint64_t bytes);
-    std::mutex &order_mutex() { return order_mutex_; }
+    OrderMutex &order_mutex() { return order_mutex_; }
     std::uint64_t next_ticket() noexcept;
     void append(const void *address, std::size_t size, std::uint64_t ticket) noexcept;
-    /** Outside of the order mutex, when nothing else is locked: wait as the durability demands. */
-    void after_transaction(std::uint64_t ticket, tm_durability durability);
+    /** Outside of the order mutex, when nothing else is locked: wait as the durability demands. `may_call`: this thread calls what waits for durability, if it is time. */
+    void after_transaction(std::uint64_t ticket, tm_durability durability, bool may_call = true);
     /** It must commit, and cannot: the pool is poisoned. */
     void give_up(int fault);
     /** Add it to what is called when the last of its shares, which is of this pool, is durable. False: it is. */
@@ -142,7 +155,7 @@ private:
     void write_next();
     void set_due(std::uint64_t ticket);
     void make_durable(std::uint64_t ticket);
-    void make_long(std::unique_lock<std::mutex> &order, std::uint64_t bytes);
+    void make_long(std::unique_lock<OrderMutex> &order, std::uint64_t bytes);
     void call_durable() noexcept;
     bool take_call(OnDurable *&call);
     void leave_calls_to_worker();
@@ -179,7 +192,7 @@ private:
     Image image_; ///< of commit_mutex_
 
     std::mutex commit_mutex_;          ///< one commit of the whole image at a time; taken first, and by nobody who has a transaction
-    std::mutex order_mutex_;           ///< of the order of commits; next
+    OrderMutex order_mutex_;           ///< of the order of commits; next
     std::list<Batch> line_;            ///< wait to be written, in this order; the last one is open
     std::list<Batch> spare_;           ///< to be the next one
     std::atomic<std::uint64_t> last_ticket_{0};

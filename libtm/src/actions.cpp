@@ -4,16 +4,17 @@
 #include "context.hpp"
 #include "heap.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace libtm::engine {
 
-void *Actions::add(const tm_action &action, bool own, std::size_t size, bool may_grow)
+void *Actions::add(const tm_action &action, bool own, std::size_t size, Growth growth)
 {
     if (size > PTRDIFF_MAX / 2) return nullptr;
     const std::size_t head = sizeof(Entry) + (own ? sizeof(tm_action) : 0);
     static_assert(sizeof(Entry) % 16 == 0 && sizeof(tm_action) % 16 == 0, "the data is aligned to 16");
-    auto *const bytes = static_cast<char *>(arena_.allocate(head + size, may_grow));
+    auto *const bytes = static_cast<char *>(arena_.allocate(head + size, growth));
     if (!bytes) return nullptr;
     auto *const entry = reinterpret_cast<Entry *>(bytes);
     *entry = {&action, nullptr, last_, bytes + head};
@@ -76,9 +77,28 @@ void *Allocations::take_kept(std::size_t size, std::size_t alignment)
     return next.block;
 }
 
-bool Allocations::add_made(void *block, std::size_t size, std::size_t alignment, bool may_grow)
+namespace {
+/** Room for one more in a log that is tuned: in memory of the lender's, if it has any. */
+template <class T> [[gnu::noinline]] bool make_room(List<T> &list, Growth growth, Arena &lender)
 {
-    return made_.push({block, size, static_cast<std::uint32_t>(alignment), false}, may_grow);
+    constexpr std::size_t least = 16;
+    if (!list.borrowed() || list.full()) {
+        const std::size_t capacity = std::max(least, 2 * list.size());
+        if (void *const room = lender.lend(capacity * sizeof(T))) {
+            list.move_into(room, capacity);
+            return true;
+        }
+        return growth.own; // push() makes room
+    }
+    return true;
+}
+} // namespace
+
+bool Allocations::add_made(void *block, std::size_t size, std::size_t alignment, Growth growth, Arena &lender)
+{
+    static_assert(sizeof(Made) * 4 == most_per_block && (sizeof(Made) + sizeof(Retired)) * 16 == most_for_lists);
+    if (__builtin_expect(growth.tuned, 0) && !make_room(made_, growth, lender)) return false;
+    return made_.push({block, size, static_cast<std::uint32_t>(alignment), false}, growth.allocate);
 }
 
 namespace {
@@ -86,10 +106,10 @@ namespace {
 std::size_t hash(const void *block) { return (reinterpret_cast<std::uintptr_t>(block) >> 4) * 0x9E3779B97F4A7C15u >> 20; }
 } // namespace
 
-Allocations::Made *Allocations::find(void *block)
+Allocations::Made *Allocations::find(void *block, bool may_index)
 {
     constexpr std::size_t few = 16;
-    if (made_.size() <= few || !index_all()) {
+    if (made_.size() <= few || !may_index || !index_all()) {
         for (std::size_t i = made_.size(); i-- > 0;)
             if (made_[i].block == block) return &made_[i];
         return nullptr;
@@ -119,25 +139,26 @@ bool Allocations::index_all()
     return true;
 }
 
-Allocations::Free Allocations::free_made(void *block)
+Allocations::Free Allocations::free_made(void *block, bool may_index)
 {
-    Made *const made = find(block);
+    Made *const made = find(block, may_index);
     if (!made) return Free::not_made_here;
     if (made->freed) return Free::freed_before;
     made->freed = true;
     return Free::freed;
 }
 
-bool Allocations::add_retired(void *object, void (*destroy)(void *), bool may_grow)
+bool Allocations::add_retired(void *object, void (*destroy)(void *), Growth growth, Arena &lender)
 {
-    return retired_.push({object, destroy}, may_grow);
+    if (__builtin_expect(growth.tuned, 0) && !make_room(retired_, growth, lender)) return false;
+    return retired_.push({object, destroy}, growth.allocate);
 }
 
 void Allocations::commit(Context &tx, bool nobody_sees_it)
 {
     for (const Made &made : made_)
         if (made.freed) heap::release(made.block);
-    made_.clear();
+    made_.settle();
     index_.clear();
     indexed_ = 0;
     if (nobody_sees_it)
@@ -149,6 +170,15 @@ void Allocations::commit(Context &tx, bool nobody_sees_it)
 
 void Allocations::roll_back()
 {
+    retired_.settle();
+    index_.clear();
+    indexed_ = 0;
+    if (made_.borrowed()) { // the list must not outlive the attempt
+        release_kept();
+        for (const Made &made : made_) heap::release(made.block);
+        made_.release();
+        return;
+    }
     // What this attempt did not take over from the one before it is kept as well, within limits.
     const std::size_t most = 2 * made_.size() + 16;
     for (; kept_next_ < kept_.size(); ++kept_next_) {
@@ -158,9 +188,6 @@ void Allocations::roll_back()
     kept_.clear();
     kept_next_ = 0;
     made_.swap(kept_);
-    retired_.clear();
-    index_.clear();
-    indexed_ = 0;
 }
 
 void Allocations::release_kept()
@@ -179,7 +206,7 @@ void Allocations::destroy_all(List<Retired> &retired)
     List<Retired> mine; // `destroy` may run transactions, which retire more
     mine.swap(retired);
     for (const Retired &dead : mine) dead.destroy(dead.object);
-    mine.clear();
+    mine.settle();
     if (retired.empty()) mine.swap(retired);
     mine.release();
 }
@@ -193,7 +220,7 @@ void Allocations::destroy_later(Context &tx)
         return;
     }
     for (const Retired &dead : retired_) collecting_.push(dead, false); // reserved
-    retired_.clear();
+    retired_.settle();
     if (!waiting_.empty() && grace_.over()) destroy_all(waiting_);
     if (waiting_.empty() && collecting_.size() >= batch) {
         if (!grace_.start(tx)) return;

@@ -22,7 +22,7 @@ class Actions {
 public:
     bool empty() const { return !first_; }
     /** Append an entry; `action` is copied too if `own`. The entry's data, aligned to 16; null: no memory. */
-    void *add(const tm_action &action, bool own, std::size_t size, bool may_grow);
+    void *add(const tm_action &action, bool own, std::size_t size, Growth growth);
     bool reserve(std::size_t entries, std::size_t bytes);
     /** Each `prepare`, forwards, until one is not 0: its value. */
     int prepare();
@@ -30,8 +30,13 @@ public:
     int apply();
     /** Each `undo`, backwards. */
     void undo();
-    /** Each `finish`, forwards; then the log is empty. */
+    /** Each `finish`, forwards; then the log is empty, and its buffers are forgotten. */
     void finish();
+
+    /** The memory of the log, which Allocations shares where it is the user's. */
+    Arena &arena() { return arena_; }
+    /** Bytes of an entry with `size` bytes of data. */
+    static constexpr std::size_t entry_size(std::size_t size) { return sizeof(Entry) + sizeof(tm_action) + ((size + 15) & ~std::size_t{15}); }
 
 private:
     struct Entry {
@@ -53,11 +58,13 @@ public:
     bool reserve(std::size_t blocks) { return made_.reserve(blocks) && retired_.reserve(blocks); }
     /** A block, if the rolled back attempt left one of this size. */
     void *take_kept(std::size_t size, std::size_t alignment);
-    bool add_made(void *block, std::size_t size, std::size_t alignment, bool may_grow);
+    bool add_made(void *block, std::size_t size, std::size_t alignment, Growth growth, Arena &lender);
     enum class Free { not_made_here, freed, freed_before };
     /** Note that a block is freed, if this transaction has made it. */
-    Free free_made(void *block);
-    bool add_retired(void *object, void (*destroy)(void *), bool may_grow);
+    Free free_made(void *block, bool may_index);
+    bool add_retired(void *object, void (*destroy)(void *), Growth growth, Arena &lender);
+    /** Bytes that `count` blocks need of a lender, at the most: lists that are moved whenever they double. */
+    static constexpr std::size_t most_per_block = 4 * 24, most_for_lists = 16 * (24 + 16);
 
     /** Commit: what was made and freed goes back to the heap; what is retired, at once if `nobody_sees_it`, else after a grace period. */
     void commit(Context &tx, bool nobody_sees_it);
@@ -79,7 +86,7 @@ private:
         void *object;
         void (*destroy)(void *);
     };
-    Made *find(void *block);
+    Made *find(void *block, bool may_index);
     bool index_all();
     void destroy_all(List<Retired> &retired);
     void destroy_later(Context &tx);

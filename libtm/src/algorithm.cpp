@@ -24,8 +24,9 @@ namespace {
 
 [[gnu::noinline]] void add_chunk(Context &tx, const char *operation)
 {
-    while (!tx.writes.grow(tx.may_grow() || tx.irrevocable())) {
-        if (!tx.irrevocable()) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
+    const Growth growth = tx.growth(TM_LOG_SNAPSHOTS);
+    while (!tx.writes.grow(growth)) {
+        if (!tx.irrevocable()) fail(tx, log_error(growth), operation);
         sched_yield(); // cannot roll back: wait for memory
     }
 }

@@ -23,7 +23,7 @@ bool running(const Context &tx) { return tx.limit != 0; }
 /** No memory: ends the transaction, or null with errno where it lives on. */
 void *out_of_memory(Context &tx, const char *operation)
 {
-    if (running(tx) && !tx.asks(TM_NULL_ON_OOM) && !tx.irrevocable()) fail(tx, TM_ERROR_MEMORY, operation);
+    if (running(tx) && !tx.asks(TM_NULL_ON_OOM | returns_errors) && !tx.irrevocable()) fail(tx, TM_ERROR_MEMORY, operation);
     if (has_context()) record(tx, TM_ERROR_MEMORY, ENOMEM, operation, "no memory for the block; free some and restart");
     errno = ENOMEM;
     return nullptr;
@@ -47,9 +47,10 @@ void *allocate(Context &tx, std::size_t size, std::size_t alignment, bool zeroed
         block = zeroed ? heap::allocate_zeroed(size) : heap::allocate(size, alignment);
         if (!block) return out_of_memory(tx, operation);
     }
-    if (tx.allocations.add_made(block, size, alignment, tx.may_grow())) return block;
+    const Growth growth = tx.growth(TM_LOG_INTENTS);
+    if (tx.allocations.add_made(block, size, alignment, growth, tx.actions.arena())) return block;
     heap::release(block);
-    if (!tx.may_grow()) fail(tx, TM_ERROR_LOG_FULL, operation);
+    if (!growth.allocate || !growth.own) fail(tx, TM_ERROR_LOG_FULL, operation);
     return out_of_memory(tx, operation);
 }
 
@@ -75,8 +76,9 @@ bool lock_freed(Context &tx, void *block, std::size_t size)
 void retire(Context &tx, void *object, void (*destroy)(void *), const char *operation)
 {
     tx.duties |= duty_allocations;
-    while (!tx.allocations.add_retired(object, destroy, tx.may_grow())) {
-        if (!tx.irrevocable()) fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, operation);
+    const Growth growth = tx.growth(TM_LOG_INTENTS);
+    while (!tx.allocations.add_retired(object, destroy, growth, tx.actions.arena())) {
+        if (!tx.irrevocable()) fail(tx, log_error(growth), operation);
         sched_yield(); // cannot roll back: wait for memory
     }
 }
@@ -89,7 +91,7 @@ void free_block(Context &tx, void *block, const char *operation)
     }
     if (tx.asks(TM_READ_ONLY)) fail(tx, TM_ERROR_READ_ONLY, operation);
     using Free = Allocations::Free;
-    Free result = tx.allocations.free_made(block);
+    Free result = tx.allocations.free_made(block, tx.closed_logs == 0);
     if (result == Free::not_made_here) {
         result = lock_freed(tx, block, heap::usable_size(block)) ? Free::freed : Free::freed_before;
         if (result == Free::freed) retire(tx, block, heap::release, operation);

@@ -21,35 +21,38 @@ namespace libtm::engine {
 
 namespace {
 
-// Places in tm_context::frame.
-constexpr unsigned frame_sp = 6;
-constexpr unsigned frame_ip = 7;
-
-/**
- * Whether the block that runs was left without a commit: a begin comes from a frame above that of its tm_begin, or it is the same tm_begin in the
- * same frame. Then it is rolled back.
- */
-bool was_abandoned(Context &tx, const void *sp, const void *ip)
-{
-    const auto now = reinterpret_cast<std::uintptr_t>(sp);
-    const auto then = reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
-    if (now < then || (now == then && ip != tx.frame[frame_ip])) return false;
-    tx.frame_is_gone = true;
-    abandon(tx);
-    tx.frame_is_gone = false;
-    return true;
-}
-
 int refuse(Context &tx, const char *operation, const char *message) { return record(tx, TM_ERROR_MISUSE, EPERM, operation, message); }
 
-constexpr const char *in_an_action = "functions of the action log must not begin transactions";
+constexpr const char *in_an_action = "functions of the action log, and threads that hold memory (tm_hold_begin), must not begin transactions";
+constexpr const char *suspended = "the transaction has been rolled back, and the blocks around this one are still to learn it; begin others when they have ended";
 constexpr const char *outside = "it needs a running transaction; call it between tm_begin and tm_commit";
 
 bool is_outermost(const Context &tx) { return tx.outermost_is_cxx && tx.cxx_depth == 1; }
 
 bool unwinds(const Context &tx) { return tx.state == State::unwinding && std::uncaught_exceptions() > tx.uncaught; }
 
+/** The part of a block that was left by an exception or a return, before it could pass a failure on. */
+void pass_failure_on(Context &tx)
+{
+    if (tx.state == State::suspended) stages::resume(tx);
+}
+
 } // namespace
+
+bool was_abandoned(Context &tx, const void *sp, const void *ip)
+{
+    const auto now = reinterpret_cast<std::uintptr_t>(sp);
+    const auto then = reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
+    if (stages::begun_here(tx)) {
+        if (!stages::was_left(tx, sp)) return false;
+    } else if (now < then || (now == then && ip != tx.frame[frame_ip])) {
+        return false;
+    }
+    tx.frame_is_gone = true;
+    abandon(tx);
+    tx.frame_is_gone = false;
+    return true;
+}
 
 } // namespace libtm::engine
 
@@ -76,6 +79,10 @@ int tm_begin_nested_(const tm_attr *, const void *sp, const void *ip)
         return 0;
     }
     if (was_abandoned(tx, sp, ip)) return 2;
+    if (tx.state == State::suspended) {
+        refuse(tx, "tm_begin", suspended);
+        return 0;
+    }
     before_load_outside(tx);
     ++tx.depth;
     return 1;
@@ -142,6 +149,10 @@ int tm_enter_(const tm_attr *attr, void (*unwind)(void))
             return 0;
         }
         if (!was_abandoned(tx, __builtin_dwarf_cfa(), __builtin_return_address(0))) {
+            if (tx.state == State::suspended) {
+                refuse(tx, "libtm::atomically", suspended);
+                return 0;
+            }
             before_load_outside(tx);
             tx.unwind = unwind;
             ++tx.cxx_depth;
@@ -169,6 +180,7 @@ int tm_thrown_(int level)
 {
     Context &tx = self();
     if (tx.state == State::idle) return 1; // abandoned in the block
+    pass_failure_on(tx);
     if (!is_outermost(tx)) {
         tx.depth = static_cast<std::uint64_t>(level) - 1;
         --tx.cxx_depth;
@@ -185,13 +197,19 @@ int tm_unwound_(int level)
     enum { failed = 0, again = 1, pass_on = 2 };
     Context &tx = self();
     if (tx.state == State::idle) return failed; // abandoned in the block
+    pass_failure_on(tx);
     if (is_outermost(tx)) {
         if (tx.outcome == Outcome::retry) return next_attempt(tx) ? again : failed;
         end_failed(tx);
         return failed;
     }
     tx.depth = static_cast<std::uint64_t>(level) - 1;
-    if (--tx.cxx_depth) return pass_on;
+    --tx.cxx_depth;
+    if (tx.outcome == Outcome::failed && stages::catches(tx)) {
+        if (tx.stages.top().is_cxx) return pass_on;
+        stages::suspend(tx);
+    }
+    if (tx.cxx_depth) return pass_on;
     return_to_begin(tx);
 }
 
@@ -214,7 +232,8 @@ static int end_by_user(tm_error_kind kind, int code, const char *operation, cons
     Context &tx = self();
     before_load_outside(tx);
     if (!has_context()) return EPERM;
-    if (tx.limit && !tx.irrevocable()) fail(tx, kind, code, operation, message);
+    const bool in_work = !tx.has_stages() || stages::stage_of(tx) == TM_STAGE_WORK;
+    if (tx.limit && !tx.irrevocable() && in_work) fail(tx, kind, code, operation, message);
     return refuse(tx, operation, tx.irrevocable() ? "an irrevocable transaction cannot be rolled back" : outside);
 }
 
@@ -302,10 +321,11 @@ int tm_log_local_bytes(void *addr, size_t size)
     const auto at = reinterpret_cast<std::uintptr_t>(addr);
     const bool inner = at >= reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) && at < reinterpret_cast<std::uintptr_t>(tx.frame[frame_sp]);
     if (inner) return 0;
-    void *const data = tx.actions.add(local_action, false, sizeof(LocalHead) + size, tx.may_grow());
+    const Growth growth = tx.growth(TM_LOG_INTENTS);
+    void *const data = tx.actions.add(local_action, false, sizeof(LocalHead) + size, growth);
     if (!data) {
         if (tx.irrevocable()) return 0; // it will not be needed
-        fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log_local");
+        fail(tx, log_error(growth), "tm_log_local");
     }
     tx.duties |= duty_actions;
     const LocalHead local = {addr, size};
@@ -330,10 +350,11 @@ static int log_action(const tm_action &action, bool own, const void *data, std::
         if (action.finish) action.finish(unlogged);
         return code;
     }
-    void *const copy = tx.actions.add(action, own, size, tx.may_grow());
+    const Growth growth = tx.growth(TM_LOG_INTENTS);
+    void *const copy = tx.actions.add(action, own, size, growth);
     if (!copy) {
         if (tx.irrevocable()) return record(tx, TM_ERROR_MEMORY, ENOMEM, "tm_log", "out of memory in an irrevocable transaction: the entry is not logged");
-        fail(tx, tx.may_grow() ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL, "tm_log");
+        fail(tx, log_error(growth), "tm_log");
     }
     tx.duties |= duty_actions;
     if (size) std::memcpy(copy, data, size);

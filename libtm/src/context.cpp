@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "context.hpp"
 
+#include "annotate.hpp"
 #include "tx.hpp"
 
 #include <cerrno>
@@ -28,8 +29,18 @@ pthread_key_t exit_key; ///< its destructor runs when a thread with a context en
 void abandon_what_runs(Context &tx)
 {
     tx.frame_is_gone = true;
-    if (tx.state != State::idle) abandon(tx);
+    if (tx.state != State::idle || tx.has_stages()) abandon(tx);
     tx.frame_is_gone = false;
+}
+
+/** Holders of the thread are their owner's to end, but it is no longer one that holds. */
+void forget_holders(Context &tx)
+{
+    if (!tx.holders) return;
+    annotate::plain_writes_end();
+    tx.holders = 0;
+    tx.depth = 0;
+    tx.in_action = false;
 }
 
 void at_thread_exit(void *context)
@@ -38,6 +49,7 @@ void at_thread_exit(void *context)
     Context &tx = self();
     abandon_what_runs(tx);
     tx.allocations.at_thread_exit(tx);
+    forget_holders(tx);
     tm_self_ = &idle_context;
     registry.release(tx);
 }

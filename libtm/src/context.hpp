@@ -8,6 +8,7 @@
  *     running      > 0     logs are filled, orecs are held
  *     committing   0       past the point of no return, or rolling back: actions run, orecs are still held
  *     unwinding    0       rolled back; a C++ exception is on its way to the block's boundary
+ *     suspended    0       rolled back for good; an inner block with stages runs its parts before the outer blocks are told
  *
  * `depth` is 0 exactly in the state idle. The activity word is active in running, committing and unwinding.
  */
@@ -16,6 +17,7 @@
 #include "actions.hpp"
 #include "config.hpp"
 #include "logs.hpp"
+#include "stages.hpp"
 #include "stats.hpp"
 #include "threads.hpp"
 
@@ -38,9 +40,15 @@ enum Duty : unsigned {
     duty_bounds = 256,      ///< the bounds of a log are not the usual ones
     duty_hooks = 512,       ///< the hooks of another library (hooks.hpp)
     duty_prepared = 1024,   ///< they have prepared, and wait for the outcome
+    duty_stages = 2048,     ///< blocks with stages, locks (stages.hpp)
+    duty_user_data = 4096,  ///< user data was set
+    duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
 };
 
-enum class State : std::uint8_t { idle, running, committing, unwinding };
+/** In Manner::flags, beside those of the tm_attr: errors are returned where they can be (TM_FAILURE_RETURN). */
+inline constexpr std::uint32_t returns_errors = std::uint32_t{1} << 31;
+
+enum class State : std::uint8_t { idle, running, committing, unwinding, suspended };
 
 /** What happens at the boundary of the outermost block after a rollback. */
 enum class Outcome : std::uint8_t { retry, failed };
@@ -61,13 +69,21 @@ struct Context : tm_context {
     bool asks(unsigned flag) const { return (manner.flags & flag) != 0; }
     bool may_grow() const { return !asks(TM_NO_GROW) || is_irrevocable; }
     bool irrevocable() const { return is_irrevocable; }
+    /** How a log may grow. */
+    Growth growth(tm_log_kind log) const
+    {
+        if (__builtin_expect(!(duties & duty_tuned), 1)) return {may_grow(), true, false};
+        return {may_grow(), is_irrevocable || !(closed_logs >> log & 1), true};
+    }
+    /** Whether there is a block with stages or a lock. */
+    bool has_stages() const { return !stages.none() || !locks.empty(); }
     const char *label() const { return manner.has_attr ? attr.label : nullptr; }
     tm_durability durability() const { return manner.has_attr ? attr.durability : TM_DURABILITY_DEFAULT; }
     std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
     unsigned max_retries() const { return manner.has_attr && attr.max_retries ? attr.max_retries : get(config.max_retries); }
 
     // What begin sets. Together, since every transaction writes them; the same types side by side, so that stores are merged.
-    Manner manner;               ///< flags and modes
+    Manner manner{};             ///< flags and modes
     unsigned duties = 0;         ///< Duty bits: what the end has to do; none for a transaction that has only read
     unsigned cxx_depth = 0;      ///< C++ blocks among the nested ones
     unsigned attempts = 0;
@@ -83,9 +99,10 @@ struct Context : tm_context {
     bool serial = false;         ///< holds the serial token
     bool is_irrevocable = false;
     bool reads_dropped = false;  ///< the read log is incomplete: no extension, no writing
-    bool in_action = false;      ///< a function of the action log is running
+    bool in_action = false;      ///< a function of the action log is running, or the thread holds memory (hold.cpp)
     Outcome outcome = Outcome::retry;
     bool frame_is_gone = false;  ///< the block's stack frame is: its locals are not restored
+    unsigned holders = 0;        ///< of the thread: hold.cpp
     int uncaught = 0;            ///< exceptions in flight when ours was thrown
     int jump_result = 0;         ///< what tm_begin returns after a longjmp
     int *errno_address = nullptr;
@@ -101,6 +118,10 @@ struct Context : tm_context {
     Allocations allocations;
     Stats stats;
     tm_error_record error{};
+    Locks locks;
+    Stages stages;
+    void *user_data = nullptr;     ///< valid with duty_user_data
+    std::uint8_t closed_logs = 0;  ///< bits 1 << tm_log_kind: tm_log_auto_alloc() is off
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;
 

@@ -21,7 +21,7 @@ Sentence sentence_of(tm_error_kind kind)
 {
     switch (kind) {
     case TM_ERROR_MEMORY: return {ENOMEM, "out of memory; the transaction was rolled back: free some memory and restart it"};
-    case TM_ERROR_LOG_FULL: return {ENOBUFS, "a log is full and TM_NO_GROW forbids to extend it; reserve more with tm_log_reserve"};
+    case TM_ERROR_LOG_FULL: return {ENOBUFS, "a log is full and TM_NO_GROW or tm_log_auto_alloc() forbids to extend it; reserve more with tm_log_reserve, or give it a larger buffer"};
     case TM_ERROR_READ_ONLY: return {EPERM, "a write in a transaction begun with TM_READ_ONLY; begin it without"};
     case TM_ERROR_FREE: return {EINVAL, "the block has been freed before in this transaction; free it once"};
     default: return {EINVAL, "an error"};
@@ -47,7 +47,7 @@ void fail(Context &tx, tm_error_kind kind, const char *operation)
 extern "C" const char *tm_abort_reason_name(tm_abort_reason reason)
 {
     static constexpr const char *names[TM_ABORT_REASONS] = {"none",     "locked",   "changed", "validation", "killed",
-                                                            "clock",    "promoted", "restart", "error",      "abandoned"};
+                                                            "clock",    "promoted", "restart", "error",      "abandoned",  "mutex"};
     return static_cast<unsigned>(reason) < TM_ABORT_REASONS ? names[reason] : "unknown";
 }
 

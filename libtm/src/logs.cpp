@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 
 namespace libtm::engine {
 
@@ -26,7 +27,7 @@ WriteLog::Chunk *WriteLog::make_chunk(std::size_t count)
 {
     if (count > (PTRDIFF_MAX - sizeof(Chunk)) / sizeof(Stripe)) return nullptr;
     auto *const chunk = static_cast<Chunk *>(std::aligned_alloc(alignof(Chunk), sizeof(Chunk) + count * sizeof(Stripe)));
-    if (chunk) *chunk = {nullptr, count};
+    if (chunk) *chunk = {nullptr, count, count, false};
     return chunk;
 }
 
@@ -37,12 +38,17 @@ void WriteLog::enter(Chunk *chunk)
     end_ = next_ + chunk->count;
 }
 
-bool WriteLog::grow(bool may_allocate)
+bool WriteLog::grow(Growth growth)
 {
+    if (waiting_) {
+        enter_borrowed();
+        return true;
+    }
+    if (!growth.own) return false;
     Chunk **const slot = current_ ? &current_->next : &first_;
     if (!*slot) {
-        if (!may_allocate) return false;
-        *slot = make_chunk(current_ ? std::min(current_->count * 2, largest_chunk) : first_chunk);
+        if (!growth.allocate) return false;
+        *slot = make_chunk(current_ ? std::clamp(current_->capacity * 2, first_chunk, largest_chunk) : first_chunk);
         if (!*slot) return false;
     }
     enter(*slot);
@@ -67,28 +73,118 @@ bool WriteLog::reserve(std::size_t count)
     return true;
 }
 
+void WriteLog::free_beyond(std::size_t chunks)
+{
+    Chunk *last = first_;
+    for (std::size_t i = 1; last && i < chunks; ++i) last = last->next;
+    if (!last) return;
+    free_list(last->next);
+    last->next = nullptr;
+}
+
 void WriteLog::leave_chunks()
 {
-    if (used_ > kept_chunks) {
-        Chunk *last = first_;
-        for (std::size_t i = 1; i < kept_chunks; ++i) last = last->next;
-        free_list(last->next);
-        last->next = nullptr;
-    }
+    if (used_ > kept_chunks) free_beyond(kept_chunks);
     enter(first_);
     used_ = 1;
 }
 
-bool Arena::enter(std::size_t size, bool may_allocate)
+bool WriteLog::append(std::uintptr_t addr, std::size_t size)
 {
+    const std::size_t gap = -addr & (alignof(Chunk) - 1);
+    if (size < gap + sizeof(Chunk) + sizeof(Stripe)) return false;
+    const std::size_t count = (size - gap - sizeof(Chunk)) / sizeof(Stripe);
+    Chunk **last = &waiting_;
+    while (*last) last = &(*last)->next;
+    *last = new (reinterpret_cast<void *>(addr + gap)) Chunk{nullptr, count, count, true};
+    leave_own_chunk();
+    return true;
+}
+
+void WriteLog::leave_chunk()
+{
+    current_->count = static_cast<std::size_t>(next_ - current_->stripes());
+    end_ = next_;
+}
+
+void WriteLog::enter_borrowed()
+{
+    Chunk *const chunk = waiting_;
+    waiting_ = chunk->next;
+    if (!current_) {
+        anchor_.next = nullptr;
+        first_ = &anchor_;
+        enter(&anchor_);
+        start_ = next_;
+        used_ = 1;
+    }
+    chunk->next = current_->next;
+    current_->next = chunk;
+    enter(chunk);
+    ++used_;
+}
+
+bool WriteLog::overlaps(std::uintptr_t addr, std::size_t size) const
+{
+    const auto meets = [=](const Chunk &chunk) {
+        const auto begin = reinterpret_cast<std::uintptr_t>(&chunk);
+        return begin < addr + size && addr < begin + sizeof(Chunk) + chunk.capacity * sizeof(Stripe);
+    };
+    for (const Chunk *chunk = waiting_; chunk; chunk = chunk->next)
+        if (meets(*chunk)) return true;
+    for (const Chunk *chunk = first_; chunk; chunk = chunk->next)
+        if (chunk->borrowed && meets(*chunk)) return true;
+    return false;
+}
+
+void WriteLog::take_back()
+{
+    waiting_ = nullptr;
+    for (Chunk **slot = &first_; *slot;) {
+        if ((*slot)->borrowed || *slot == &anchor_) {
+            *slot = (*slot)->next;
+        } else {
+            (*slot)->count = (*slot)->capacity;
+            slot = &(*slot)->next;
+        }
+    }
+    free_beyond(kept_chunks);
+    current_ = nullptr;
+    used_ = 0;
+    next_ = end_ = start_ = nullptr;
+    if (!first_) return;
+    enter(first_);
+    start_ = next_;
+    used_ = 1;
+}
+
+bool Arena::enter_borrowed(std::size_t size)
+{
+    while (waiting_) {
+        Chunk *const chunk = waiting_;
+        waiting_ = chunk->next;
+        Chunk **const slot = current_ ? &current_->next : &first_;
+        chunk->next = *slot;
+        *slot = current_ = chunk;
+        next_ = chunk->bytes();
+        end_ = next_ + chunk->size;
+        if (chunk->size >= size) return true;
+    }
+    return false;
+}
+
+bool Arena::enter(std::size_t size, Growth growth)
+{
+    if (enter_borrowed(size)) return true;
+    if (!growth.own) return false;
     for (;;) {
         Chunk **const slot = current_ ? &current_->next : &first_;
         if (!*slot) {
-            if (!may_allocate) return false;
+            if (!growth.allocate) return false;
             const std::size_t bytes = std::max(size, arena_chunk);
             auto *const chunk = static_cast<Chunk *>(std::malloc(sizeof(Chunk) + bytes));
             if (!chunk) return false;
-            *chunk = {nullptr, bytes};
+            *chunk = {nullptr, bytes, false};
             *slot = chunk;
         }
         current_ = *slot;
@@ -98,14 +194,61 @@ bool Arena::enter(std::size_t size, bool may_allocate)
     }
 }
 
-void *Arena::allocate(std::size_t size, bool may_allocate)
+void *Arena::allocate(std::size_t size, Growth growth)
 {
     if (size > PTRDIFF_MAX) return nullptr;
     size = (size + 15) & ~std::size_t{15};
-    if (static_cast<std::size_t>(end_ - next_) < size && !enter(size, may_allocate)) return nullptr;
+    if (static_cast<std::size_t>(end_ - next_) < size && !enter(size, growth)) return nullptr;
     char *const result = next_;
     next_ += size;
     return result;
+}
+
+void *Arena::lend(std::size_t size)
+{
+    size = (size + 15) & ~std::size_t{15};
+    const bool here = current_ && current_->borrowed && static_cast<std::size_t>(end_ - next_) >= size;
+    if (!here && !enter_borrowed(size)) return nullptr;
+    char *const result = next_;
+    next_ += size;
+    return result;
+}
+
+bool Arena::append(std::uintptr_t addr, std::size_t size)
+{
+    constexpr std::size_t least = 64;
+    const std::size_t gap = -addr & (alignof(Chunk) - 1);
+    if (size < gap + sizeof(Chunk) + least) return false;
+    Chunk **last = &waiting_;
+    while (*last) last = &(*last)->next;
+    *last = new (reinterpret_cast<void *>(addr + gap)) Chunk{nullptr, size - gap - sizeof(Chunk), true};
+    has_borrowed_ = true;
+    leave_own_chunk();
+    return true;
+}
+
+bool Arena::overlaps(std::uintptr_t addr, std::size_t size) const
+{
+    const auto meets = [=](const Chunk &chunk) {
+        const auto begin = reinterpret_cast<std::uintptr_t>(&chunk);
+        return begin < addr + size && addr < begin + sizeof(Chunk) + chunk.size;
+    };
+    for (const Chunk *chunk = waiting_; chunk; chunk = chunk->next)
+        if (meets(*chunk)) return true;
+    for (const Chunk *chunk = first_; chunk; chunk = chunk->next)
+        if (chunk->borrowed && meets(*chunk)) return true;
+    return false;
+}
+
+void Arena::take_back()
+{
+    waiting_ = nullptr;
+    has_borrowed_ = false;
+    for (Chunk **slot = &first_; *slot;)
+        if ((*slot)->borrowed)
+            *slot = (*slot)->next;
+        else
+            slot = &(*slot)->next;
 }
 
 bool Arena::reserve(std::size_t size)
@@ -116,13 +259,14 @@ bool Arena::reserve(std::size_t size)
     if (*slot) return true;
     auto *const chunk = static_cast<Chunk *>(std::malloc(sizeof(Chunk) + std::max(size, arena_chunk)));
     if (!chunk) return false;
-    *chunk = {nullptr, std::max(size, arena_chunk)};
+    *chunk = {nullptr, std::max(size, arena_chunk), false};
     *slot = chunk;
     return true;
 }
 
 void Arena::clear()
 {
+    if (has_borrowed_) take_back();
     if (first_) {
         free_list(first_->next);
         first_->next = nullptr;

@@ -46,6 +46,13 @@ struct alignas(64) Stripe {
 };
 static_assert(sizeof(Stripe) == 64);
 
+/** How a log that is full may get more room. Buffers that were given to it come first in any case. */
+struct Growth {
+    bool allocate = true; ///< ask for memory
+    bool own = true;      ///< use memory of its own at all: that of former transactions, too
+    bool tuned = false;   ///< there are, or have been, buffers
+};
+
 /**
  * The stripes of a transaction. Chunks, so that a Stripe never moves: orecs point to it. Room is [next_, end_). The log is full when there is none:
  * because a chunk is, because there has never been one, or because it was closed to make the first write ask.
@@ -65,14 +72,26 @@ public:
     /** While empty: have the room of the first chunk again. False: there is none. */
     bool open()
     {
-        if (!first_) return false;
+        if (!first_ || !first_->count) return false;
         end_ = next_ + first_->count;
         return true;
     }
-    /** Make room for one more. False: no memory, or it would need a new chunk and may not. */
-    bool grow(bool may_allocate);
+    /** Make room for one more. False: no memory, or it would need some that it may not use. */
+    bool grow(Growth growth);
     /** Have room for `count` more without grow() allocating. */
     bool reserve(std::size_t count);
+    /** Use [addr, addr + size) next: what is left of the present chunk stays unused. False: not room for one stripe. */
+    bool append(std::uintptr_t addr, std::size_t size);
+    /** Leave unused what is left of the present chunk, unless it is a buffer. */
+    void leave_own_chunk()
+    {
+        if (current_ && !current_->borrowed) leave_chunk();
+    }
+    /** Whether a buffer that was given to it has bytes there. */
+    bool overlaps(std::uintptr_t addr, std::size_t size) const;
+    /** Forget the stripes and the buffers. */
+    void take_back();
+    static constexpr std::size_t most_for(std::size_t stripes) { return sizeof(Chunk) + alignof(Chunk) - 1 + stripes * sizeof(Stripe); }
     /** Forget the stripes; keep the memory, but for what only a very large transaction needs. */
     void clear()
     {
@@ -93,13 +112,18 @@ public:
 private:
     struct alignas(64) Chunk {
         Chunk *next;
-        std::size_t count;
+        std::size_t count;    ///< stripes; fewer than there is room for if it was left early
+        std::size_t capacity;
+        bool borrowed;        ///< a buffer of the user's
         Stripe *stripes() const { return reinterpret_cast<Stripe *>(const_cast<Chunk *>(this) + 1); }
     };
     static constexpr std::size_t kept_chunks = 8; // 1 MiB
     static Chunk *make_chunk(std::size_t count);
     void enter(Chunk *chunk);
+    void enter_borrowed();
+    void leave_chunk();
     void leave_chunks();
+    void free_beyond(std::size_t chunks);
 
     Stripe *next_ = nullptr;
     Stripe *end_ = nullptr;
@@ -107,13 +131,26 @@ private:
     Chunk *first_ = nullptr;
     Chunk *current_ = nullptr;
     std::size_t used_ = 0; ///< chunks in use
+    Chunk *waiting_ = nullptr; ///< buffers that are not in use yet
+    Chunk anchor_{};       ///< stands for the first chunk where only buffers are in use
 };
 
 /** A bump allocator for what lives until the end of the transaction. */
 class Arena {
 public:
-    /** `size` bytes aligned to 16, or null: no memory, or it would need a new chunk and may not. */
-    void *allocate(std::size_t size, bool may_allocate);
+    /** `size` bytes aligned to 16, or null: no memory, or it would need some that it may not use. */
+    void *allocate(std::size_t size, Growth growth);
+    /** The same, out of buffers alone. */
+    void *lend(std::size_t size);
+    /** Use [addr, addr + size) next: what is left of the present chunk stays unused. False: too small. */
+    bool append(std::uintptr_t addr, std::size_t size);
+    /** Leave unused what is left of the present chunk, unless it is a buffer. */
+    void leave_own_chunk()
+    {
+        if (current_ && !current_->borrowed) next_ = end_;
+    }
+    bool overlaps(std::uintptr_t addr, std::size_t size) const;
+    static constexpr std::size_t most_for(std::size_t bytes) { return sizeof(Chunk) + alignof(Chunk) - 1 + bytes; }
     bool reserve(std::size_t size);
     /** Forget the content, keep one chunk: what one large transaction needed is not the next one's business. */
     void clear();
@@ -122,14 +159,19 @@ private:
     struct alignas(16) Chunk {
         Chunk *next;
         std::size_t size;
+        bool borrowed; ///< a buffer of the user's
         char *bytes() { return reinterpret_cast<char *>(this + 1); }
     };
-    bool enter(std::size_t size, bool may_allocate);
+    bool enter(std::size_t size, Growth growth);
+    bool enter_borrowed(std::size_t size);
+    void take_back();
 
     char *next_ = nullptr;
     char *end_ = nullptr;
     Chunk *first_ = nullptr;
     Chunk *current_ = nullptr;
+    Chunk *waiting_ = nullptr; ///< buffers that are not in use yet
+    bool has_borrowed_ = false;
 };
 
 /** A growing array of trivially copyable items: std::vector without exceptions, since a log reports that memory is out. */
@@ -137,11 +179,17 @@ template <class T> class List {
 public:
     T *begin() { return items_; }
     T *end() { return items_ + size_; }
+    const T *begin() const { return items_; }
+    const T *end() const { return items_ + size_; }
     std::size_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
+    bool full() const { return size_ == capacity_; }
+    bool borrowed() const { return borrowed_; }
     T &operator[](std::size_t i) { return items_[i]; }
     T &back() { return items_[size_ - 1]; }
     void pop_back() { --size_; }
+    /** Drop what stands from `new_end` on. */
+    void cut(const T *new_end) { size_ = static_cast<std::size_t>(new_end - items_); }
     void clear() { size_ = 0; }
     bool reserve(std::size_t more, bool may_allocate = true)
     {
@@ -154,6 +202,8 @@ public:
         items_[size_++] = item;
         return true;
     }
+    /** Needs room: reserve(). */
+    void put(const T &item) { items_[size_++] = item; }
     bool resize_zeroed(std::size_t size)
     {
         if (size > capacity_ && !grow(size)) return false;
@@ -161,10 +211,25 @@ public:
         size_ = size;
         return true;
     }
+    /** Move into `room` for `capacity` items, which belongs to somebody else. */
+    void move_into(void *room, std::size_t capacity)
+    {
+        if (size_) __builtin_memcpy(room, items_, size_ * sizeof(T));
+        if (!borrowed_) __builtin_free(items_);
+        items_ = static_cast<T *>(room);
+        capacity_ = capacity;
+        borrowed_ = true;
+    }
+    /** Forget the items; keep the memory, if it is its own. */
+    void settle()
+    {
+        if (borrowed_) *this = List{};
+        size_ = 0;
+    }
     /** Give the memory back. */
     void release()
     {
-        __builtin_free(items_);
+        if (!borrowed_) __builtin_free(items_);
         *this = List{};
     }
     void swap(List &other)
@@ -179,16 +244,19 @@ private:
     {
         std::size_t capacity = capacity_ ? capacity_ * 2 : 16;
         while (capacity < needed) capacity *= 2;
-        void *const items = __builtin_realloc(items_, capacity * sizeof(T));
+        void *const items = __builtin_realloc(borrowed_ ? nullptr : items_, capacity * sizeof(T));
         if (!items) return false;
+        if (borrowed_) __builtin_memcpy(items, items_, size_ * sizeof(T));
         items_ = static_cast<T *>(items);
         capacity_ = capacity;
+        borrowed_ = false;
         return true;
     }
 
     T *items_ = nullptr;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
+    bool borrowed_ = false; ///< the memory is somebody else's
 };
 
 } // namespace libtm::engine

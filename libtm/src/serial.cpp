@@ -8,6 +8,26 @@ namespace libtm::engine::serial {
 
 namespace {
 
+constinit std::atomic<std::size_t> holders{0};
+constinit std::atomic<bool> alone{false};
+
+/** From here on no holder begins. False: there is one. */
+bool try_be_alone()
+{
+    alone.store(true, std::memory_order_seq_cst);
+    if (holders.load(std::memory_order_seq_cst) == 0) return true;
+    alone.store(false, std::memory_order_seq_cst);
+    return false;
+}
+
+/** The same, when there is none any more. `meanwhile` runs at every look; false stops the wait. */
+template <class Meanwhile> bool be_alone(Meanwhile meanwhile)
+{
+    for (Patience patience; !try_be_alone(); patience.wait())
+        if (!meanwhile()) return false;
+    return true;
+}
+
 bool try_take(const Context &tx)
 {
     const void *nobody = nullptr;
@@ -46,7 +66,8 @@ bool take(Context &tx)
         patience.wait();
     }
     tx.serial = true;
-    if (wait_until_ended(tx, [&] { return !deadline_passed(tx); })) return true;
+    const auto in_time = [&] { return !deadline_passed(tx); };
+    if (wait_until_ended(tx, in_time) && be_alone(in_time)) return true;
     give_back(tx);
     return false;
 }
@@ -55,12 +76,14 @@ bool take_in_place(Context &tx)
 {
     if (tx.reads_dropped || (!tx.serial && !try_take(tx))) return false;
     tx.serial = true; // a restart keeps the token
-    return wait_until_ended(tx, [&] { return assure(tx); }) && validate(tx);
+    // A holder may be waiting for what this transaction has locked: then it must begin again, and wait while it has nothing.
+    return wait_until_ended(tx, [&] { return assure(tx); }) && try_be_alone() && validate(tx);
 }
 
 void give_back(Context &tx)
 {
     tx.serial = tx.is_irrevocable = false;
+    alone.store(false, std::memory_order_release);
     clock.token_holder.store(nullptr, std::memory_order_release);
 }
 
@@ -74,6 +97,20 @@ bool wait_until_free(const Context &tx)
     return true;
 }
 
+void begin_holding(bool nested)
+{
+    constexpr unsigned polite = 2000; // looks, most of which give the processor away
+    for (Patience patience; !nested && clock.token_holder.load(std::memory_order_relaxed) && patience.looks() < polite;) patience.wait();
+    for (;;) {
+        holders.fetch_add(1, std::memory_order_seq_cst);
+        if (nested || !alone.load(std::memory_order_seq_cst)) return;
+        end_holding();
+        for (Patience patience; alone.load(std::memory_order_acquire);) patience.wait();
+    }
+}
+
+void end_holding() { holders.fetch_sub(1, std::memory_order_seq_cst); }
+
 bool reset_clock(Context &tx)
 {
     const bool had_token = tx.serial;
@@ -83,6 +120,7 @@ bool reset_clock(Context &tx)
     if (now >= clock.last) {
         clock.now.fetch_or(Clock::stop, std::memory_order_seq_cst);
         wait_until_ended(tx, [] { return true; });
+        be_alone([] { return true; });
         orec_table.reset();
         clock.now.store(0, std::memory_order_seq_cst);
     }

@@ -6,6 +6,9 @@
  *
  * Whoever holds the token has waited until every attempt that was active when it was taken has ended. Whoever begins later finds
  * the token taken (13), closes its write log, and gives way at its first write; readers go on.
+ *
+ * Holders (hold.cpp) may wait for each other, by locks of the program. So while there is one, others may begin still; when there is none, the holder of the token is *alone*, and
+ * they wait for it. The count of holders and that flag are a Dekker's protocol: each is stored before the other one is looked at, sequentially consistent.
  */
 #pragma once
 
@@ -27,6 +30,10 @@ bool take_in_place(Context &tx);
 void give_back(Context &tx);
 /** Between attempts: wait until the token is free. False: the deadline has passed. */
 bool wait_until_free(const Context &tx);
+
+/** A holder begins: when nobody is alone. It is polite to who has the token, for a while, unless it is `nested` in another one. */
+void begin_holding(bool nested);
+void end_holding();
 
 /** Between attempts, after TM_ABORTED_CLOCK: reset the clock and the orecs, unless another has done so. */
 bool reset_clock(Context &tx);

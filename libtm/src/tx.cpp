@@ -39,6 +39,9 @@
  * AFTER A ROLLBACK control goes to the block's boundary, leave_block(): in C by a jump to tm_begin, in C++ by an exception of the
  * user's own code, so that destructors run. There the next attempt begins, or the recovery block runs.
  *
+ * STAGES AND LOCKS. Blocks with parts for on commit, on abort and finally (stages.hpp) are boundaries of their own, which a failure visits from the inside outwards. A
+ * transaction that finds a lock busy waits for it between two attempts, never within one (locks.hpp). Both have one bit in Context::duties, so that others pay nothing.
+ *
  * PROGRESS. A transaction that has restarted too often takes the serial token (serial.cpp): no other writer runs beside it. The same token
  * carries irrevocable transactions and the reset of the clock.
  */
@@ -147,6 +150,13 @@ void restore_saved(Context &tx)
     *tx.errno_address = tx.begin_errno;
 }
 
+/** The logs go on without what the user has lent them. */
+void take_back_buffers(Context &tx)
+{
+    tx.writes.take_back();
+    tx.closed_logs = 0;
+}
+
 void roll_back(Context &tx, tm_abort_reason reason)
 {
     if (tx.duties & duty_prepared) hooks::table().rolled_back();
@@ -158,6 +168,7 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.in_action = true;
     tx.actions.undo();
     release_rolled_back(tx);
+    if (tx.duties & duty_tuned) take_back_buffers(tx);
     forget_logs(tx);
     tx.actions.finish();
     tx.in_action = false;
@@ -165,6 +176,7 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.stats.aborts[reason].add();
     tx.last_abort = reason;
     tx.outcome = Outcome::retry;
+    tx.manner.flags &= ~returns_errors;
     tx.duties = 0;
     tx.state = State::unwinding;
 }
@@ -293,30 +305,50 @@ template <bool only_writes> bool commit_changes(Context &tx)
         tx.stats.serial.add();
         serial::give_back(tx);
     }
+    if (!only_writes && (tx.duties & duty_tuned)) take_back_buffers(tx);
     forget_logs(tx);
-    if (acted) finish_actions(tx); // (h)
+    if (acted || (!only_writes && (tx.duties & duty_tuned))) finish_actions(tx); // (h)
     (wrote ? tx.stats.writers : tx.stats.readers).add();
     const unsigned duties = tx.duties;
     become_idle(tx);
     if constexpr (!only_writes) {
         tx.wants_irrevocable = false;
         if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
+        const bool staged = (duties & duty_stages) && stages::on_end(tx, true);
         if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
-        if (hooked) return end_hooks(tx); // (i)
+        if (hooked && !end_hooks(tx)) { // (i)
+            if (staged) stages::fail_late(tx);
+            return false;
+        }
     }
     return true;
 }
 
 } // namespace
 
-/** No further attempt. The recovery block of a C block may still ask for one. */
-void end_failed(Context &tx)
+static void let_all_go(Context &tx)
 {
     if (tx.serial) serial::give_back(tx);
     tx.wants_irrevocable = false;
     tx.allocations.release_kept();
     become_idle(tx);
+}
+
+void end_failed(Context &tx)
+{
+    let_all_go(tx);
     tx.in_recovery = !tx.outermost_is_cxx;
+    if (tx.has_stages()) stages::on_end(tx, false);
+}
+
+void suspend_failed(Context &tx)
+{
+    const auto depth = tx.depth;
+    const unsigned cxx_depth = tx.cxx_depth;
+    let_all_go(tx);
+    tx.depth = depth;
+    tx.cxx_depth = cxx_depth;
+    tx.state = State::suspended;
 }
 
 namespace {
@@ -384,10 +416,14 @@ bool commit(Context &tx)
 
 bool deadline_passed(const Context &tx)
 {
-    if (!tx.deadline()) return false;
+    return tx.deadline() && is_past(tx.deadline());
+}
+
+bool is_past(std::uint64_t moment)
+{
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) >= tx.deadline();
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) >= moment;
 }
 
 namespace {
@@ -404,7 +440,7 @@ bool wait_for_turn(Context &tx)
         tx.is_irrevocable = tx.wants_irrevocable;
     } else if (tx.last_abort == TM_ABORTED_KILLED) {
         if (!serial::wait_until_free(tx)) return false;
-    } else if (tx.attempts > 0) {
+    } else if (tx.attempts > 0 && tx.last_abort != TM_ABORTED_MUTEX) {
         contention::before_retry(tx);
     }
     return !deadline_passed(tx);
@@ -416,6 +452,10 @@ bool next_attempt(Context &tx)
 {
     constexpr unsigned tries_without_log = 3;
     tx.activity.leave();
+    if (tx.has_stages() && tx.attempts > 0 && !stages::before_attempt(tx)) {
+        end_failed(tx);
+        return false;
+    }
     const bool in_time = wait_for_turn(tx);
     tx.awaited = nullptr;
     if (!in_time) {
@@ -449,6 +489,7 @@ void return_to_begin(Context &tx)
         else
             end_failed(tx);
     }
+    if (tx.has_stages() && stages::begun_here(tx)) stages::return_to_level(tx, runs);
     annotate::before_jump();
     if (!tx.frame_is_jmp_buf) tm_jump_(tx.frame, runs);
     tx.jump_result = runs;
@@ -457,6 +498,7 @@ void return_to_begin(Context &tx)
 
 void leave_block(Context &tx)
 {
+    if (tx.outcome == Outcome::failed && stages::catches(tx) && !tx.stages.top().is_cxx) stages::suspend(tx);
     if (tx.cxx_depth) {
         tx.uncaught = std::uncaught_exceptions();
         tx.unwind();
@@ -478,13 +520,21 @@ void fail(Context &tx, tm_error_kind kind, int code, const char *operation, cons
     leave_block(tx);
 }
 
+int fail_or_return(Context &tx, unsigned flags, tm_error_kind kind, int code, const char *operation, const char *message)
+{
+    if (!(flags & TM_NO_ABORT) && !tx.asks(returns_errors) && !tx.irrevocable()) fail(tx, kind, code, operation, message);
+    return errno = record(tx, kind, code, operation, message);
+}
+
 void cancel(Context &tx)
 {
     roll_back(tx, TM_ABORTED_ERROR);
     end_failed(tx);
 }
 
-void abandon(Context &tx)
+namespace {
+
+void abandon_transaction(Context &tx)
 {
     switch (tx.state) {
     case State::idle: return;
@@ -500,14 +550,26 @@ void abandon(Context &tx)
     case State::committing: // left from within an action: the rest of the log is lost, but nobody may be stuck
         release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
         tx.in_action = false;
+        if (tx.duties & duty_tuned) take_back_buffers(tx);
         forget_logs(tx);
         tx.actions.finish();
         tx.allocations.commit(tx, false);
         break;
-    case State::unwinding: break;
+    case State::unwinding:
+    case State::suspended: break;
     }
     end_failed(tx);
     tx.in_recovery = false;
+}
+
+} // namespace
+
+void abandon(Context &tx)
+{
+    // Another transaction, in a part of a block with stages, does not take this block with it.
+    const bool in_part = tx.state != State::idle && !tx.stages.none() && tx.stages.at(0).depth <= 1 && tx.stages.at(0).stage != TM_STAGE_WORK;
+    abandon_transaction(tx);
+    if (tx.has_stages() && !in_part) stages::forget(tx);
 }
 
 } // namespace libtm::engine

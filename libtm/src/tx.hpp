@@ -9,6 +9,10 @@
 
 namespace libtm::engine {
 
+// Places in tm_context::frame.
+inline constexpr unsigned frame_sp = 6;
+inline constexpr unsigned frame_ip = 7;
+
 /** Begin the outermost transaction. False: an error is recorded and nothing runs. Needs a context in the state idle. */
 bool begin(Context &tx, const tm_attr *attr);
 
@@ -24,7 +28,7 @@ bool commit(Context &tx);
 
 /** Roll back and end the transaction at once: the caller stands at the boundary. */
 void cancel(Context &tx);
-/** The rolled back transaction ends here: no further attempt. */
+/** The rolled back transaction ends here: no further attempt. The recovery block of a C block may still ask for one. */
 void end_failed(Context &tx);
 
 /** Roll back and end the transaction with nobody to tell. */
@@ -44,5 +48,22 @@ bool retry_from_recovery(Context &tx);
 int record(Context &tx, tm_error_kind kind, int code, const char *operation, const char *message);
 
 bool deadline_passed(const Context &tx);
+/** Whether this moment of CLOCK_MONOTONIC, in ns, is over. */
+bool is_past(std::uint64_t moment);
+
+/** The error of a log that is full. */
+inline tm_error_kind log_error(Growth growth) { return growth.allocate && growth.own ? TM_ERROR_MEMORY : TM_ERROR_LOG_FULL; }
+
+/** An operation of a running transaction cannot be done: end it, or record the error and return it, in errno too, where it lives on: with TM_NO_ABORT or its like, and in an irrevocable one. */
+int fail_or_return(Context &tx, unsigned flags, tm_error_kind kind, int code, const char *operation, const char *message);
+
+/**
+ * Whether the block that runs was left without a commit: a begin comes from a frame above that of its tm_begin, or it is the same tm_begin in the
+ * same frame. Then it is rolled back.
+ */
+bool was_abandoned(Context &tx, const void *sp, const void *ip);
+
+/** A failed transaction whose inner block has something to do before the outer ones are told: nothing runs, nothing is held, but it has not ended. */
+void suspend_failed(Context &tx);
 
 } // namespace libtm::engine

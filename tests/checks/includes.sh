@@ -10,6 +10,12 @@ done
 for header in "$include"/tm/*.hpp; do
     echo "#include <tm/$(basename "$header")>" | $cxx -std=c++20 -Wall -Wextra -Wpedantic -Werror -I"$include" -I"$other" -fsyntax-only -x c++ -
 done
+for header in "$include"/tm/compat/pmdk/libpmemobj.h "$include"/tm/compat/pmdk/libpmemobj/*.h; do
+    [ -e "$header" ] || continue
+    for standard in "$cc -std=gnu11 -x c" "$cxx -std=c++20 -x c++"; do
+        echo "#include \"${header#"$include"/tm/compat/pmdk/}\"" | $standard -Wall -Wextra -Werror -I"$include/tm/compat/pmdk" -fsyntax-only -
+    done
+done
 for header in "$include"/tm/compat/simpletm/*.h; do
     [ -e "$header" ] || continue
     echo "#include \"$(basename "$header")\"" |

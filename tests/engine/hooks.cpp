@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What another library learns of a commit (tm/hooks.h): when it is asked, what was written, and what becomes of its answers.
+#include "c_block.h"
 #include "support.hpp"
 
 #include <cerrno>
 #include <functional>
 #include <map>
 #include <tm/hooks.h>
+#include <tm/stage.hpp>
 
 namespace {
 
@@ -242,6 +244,48 @@ TEST_P(Hooks, are_one_table)
     static constexpr tm_hooks others = hooks;
     EXPECT_EQ(tm_hooks_install(&others), EBUSY);
     EXPECT_EQ(tm_hooks_install(&hooks), 0);
+}
+
+TEST_P(Hooks, of_a_block_with_stages_are_called_before_its_parts_and_may_fail_it)
+{
+    TM_SKIP_IF_SHAKEN();
+    const attr mode = how();
+    stages all{};
+    all.attr = &mode;
+    in_ended = [] {
+        EXPECT_EQ(tm_stage(), TM_STAGE_ONCOMMIT);
+        tx([] { store(elsewhere, load(elsewhere) + 1); }); // another transaction, and its failure
+        EXPECT_THROW(tx([] { cancel(5); }), error);
+    };
+    for (const int fault : {0, EIO}) {
+        late_fault = fault;
+        trace.clear();
+        EXPECT_EQ(staged(all, [&](tm_stage_kind stage) {
+            trace += static_cast<char>('0' + stage);
+            if (stage == TM_STAGE_WORK) store(memory[3], static_cast<unsigned char>(7));
+        }), fault);
+        EXPECT_EQ(trace, fault ? "1PCE34" : "1PCE24");
+        EXPECT_EQ(tm_errno(), fault);
+        trace.clear();
+        const auto run = [&] {
+            atomically(all, [] { store(memory[3], static_cast<unsigned char>(8)); }, on_commit{[] { trace += "2"; }}, on_abort{[] { trace += "3"; }});
+        };
+        if (fault)
+            EXPECT_THROW(run(), error);
+        else
+            run();
+        EXPECT_EQ(trace, fault ? "PCE3" : "PCE2");
+        EXPECT_EQ(tm_stage(), TM_STAGE_NONE);
+    }
+    late_fault = 0;
+    veto = ENOSPC;
+    trace.clear();
+    EXPECT_EQ(staged(all, [&](tm_stage_kind stage) {
+        trace += static_cast<char>('0' + stage);
+        if (stage == TM_STAGE_WORK) store(memory[3], static_cast<unsigned char>(9));
+    }), ENOSPC);
+    EXPECT_EQ(trace, "1P34");
+    EXPECT_EQ(memory[3], 8);
 }
 
 } // namespace

@@ -2,6 +2,9 @@
 // Workloads: the action log, reservations, nesting, exceptions, irrevocable transactions, objects that are retired.
 #include "checked.hpp"
 
+#include <cerrno>
+#include <functional>
+#include <pthread.h>
 #include <stdexcept>
 #include <thread>
 
@@ -299,11 +302,49 @@ void retire(Checked &c)
 
 } // namespace
 
+/** Blocks with stages in each other, more than need no memory, and locks: those of the begin, or one by one. */
+void stages_with(Checked &c, bool by_begin)
+{
+    constexpr int most = 40;
+    static std::array<pthread_mutex_t, most> mutexes;
+    std::array<tm_lock_ref, most> locks{};
+    for (std::size_t i = 0; i < most; ++i) {
+        mutexes[i] = PTHREAD_MUTEX_INITIALIZER;
+        locks[i] = {TM_LOCK_MUTEX, &mutexes[i]};
+    }
+    const attr mode = c.how(0);
+    tm_stages how{};
+    how.attr = &mode;
+    how.locks = locks.data();
+    how.lock_count = by_begin ? most : 0;
+    const std::uint64_t before = refused();
+    int left = 0;
+    std::function<int(int)> block = [&](int depth) {
+        return staged(how, [&](tm_stage_kind stage) {
+            if (stage != TM_STAGE_WORK) return void(++left);
+            add(c, static_cast<std::size_t>(depth), 1);
+            tm_xlock(TM_LOCK_MUTEX, &mutexes[static_cast<std::size_t>(depth)], 0);
+            if (depth + 1 < most) block(depth + 1);
+        });
+    };
+    const int code = block(0);
+    if (code && (code != ENOMEM || refused() == before)) violation("stages: ended with code %d", code);
+    if (left < 2) violation("stages: the parts have not run");
+    if (tm_stage() != TM_STAGE_NONE) violation("stages: the blocks have not ended");
+    if (!code)
+        for (std::size_t i = 0; i < most; ++i) ++c.model.cells[i];
+    c.check("stages");
+    for (auto &mutex : mutexes)
+        if (pthread_mutex_trylock(&mutex) || pthread_mutex_unlock(&mutex)) violation("stages: a lock is still held");
+}
+void stages(Checked &c) { stages_with(c, false); }
+void stages_by_begin(Checked &c) { stages_with(c, true); }
+
 std::vector<Workload> control_workloads()
 {
     return {
         {"actions", actions},       {"locals", locals},           {"reserve", reserve}, {"alone", alone}, {"nested", nested},
-        {"exceptions", exceptions}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire},
+        {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire},
     };
 }
 

@@ -2,6 +2,8 @@
 // Workloads: loads, stores, bytes, privatized memory, blocks. Each lets a log grow.
 #include "checked.hpp"
 
+#include <tm/hold.h>
+
 namespace libtm::oom {
 
 namespace {
@@ -222,6 +224,16 @@ void null_on_oom(Checked &c)
 }
 
 /** A block of an attempt that restarts is kept for the next, which asks for others, too. */
+/** Plain code that keeps transactions off, of the same thread; it holds what it can. */
+void holds(Checked &c)
+{
+    tm_holder *const holder = tm_hold_begin();
+    tm_hold(holder, c.memory.bytes.data(), Memory::bytes_size);
+    tm_hold_end(holder);
+    c.step(
+        "after a holder", 0, [&] { add(c, 3, 1); }, [&] { c.model.cells[3] += 1; });
+}
+
 void kept(Checked &c)
 {
     int attempts;
@@ -249,7 +261,7 @@ std::vector<Workload> memory_workloads()
     return {
         {"scalars", scalars},       {"many_writes", many_writes}, {"many_reads", many_reads}, {"bytes", bytes},
         {"privatize", privatize},   {"blocks", blocks},           {"reallocate", reallocate}, {"outside", outside},
-        {"null_on_oom", null_on_oom}, {"kept", kept},
+        {"null_on_oom", null_on_oom}, {"holds", holds}, {"kept", kept},
     };
 }
 

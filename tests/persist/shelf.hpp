@@ -9,10 +9,13 @@
 #include "files.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <string>
 #include <tm/persist.hpp>
+#include <tm/publish.h>
+#include <vector>
 
 namespace libtm::testing {
 
@@ -76,6 +79,63 @@ inline void rearrange(tm_pool *pool, Shelf &shelf, std::uint64_t number)
             demand_told(tm_pool_free(pool, data + libtm::load(shelf.slots[i].offset)) == 0);
             libtm::store(shelf.slots[i], {});
         });
+}
+
+/**
+ * The same by plain code (tm/publish.h), which keeps transactions off meanwhile; other plain code is the caller's to keep away. `number` 0: the next one. Returns the number, which it has told to
+ * `begins` before. `in_vain`: all is undone. Throws pool_error where the pool refuses.
+ */
+template <class Begins> std::uint64_t rearrange_plainly(tm_pool *pool, Shelf &shelf, std::uint64_t number, bool in_vain, Begins &&begins)
+{
+    char *const data = static_cast<char *>(tm_pool_data(pool));
+    tm_holder *const holder = tm_hold_begin();
+    tm_hold(holder, &shelf, sizeof shelf);
+    const Shelf before = shelf;
+    if (!number) number = shelf.done + 1;
+    begins(number);
+    std::vector<tm_pool_change> changes{{TM_POOL_STORED, &shelf, sizeof shelf}};
+    const auto give_up = [&] { // after tm_pool_error() has been looked at
+        shelf = before;
+        for (const tm_pool_change &change : changes)
+            if (change.kind == TM_POOL_ALLOCATED) tm_pool_cancel(pool, change.address);
+        tm_hold_end(holder);
+    };
+    try {
+        shelf.done = number;
+        rearrange(
+            number, [&](std::size_t i) { return shelf.slots[i].offset != 0; },
+            [&](std::size_t i, std::uint64_t size, std::uint64_t fill) {
+                char *const block = static_cast<char *>(tm_pool_reserve(pool, size));
+                demand_told(block);
+                std::memset(block, static_cast<int>(fill), size);
+                changes.push_back({TM_POOL_ALLOCATED, block, size});
+                shelf.slots[i] = {static_cast<std::uint64_t>(block - data), size, fill};
+            },
+            [&](std::size_t i) {
+                char *const block = data + shelf.slots[i].offset;
+                const bool was_new = std::erase_if(changes, [&](const tm_pool_change &change) { return change.kind == TM_POOL_ALLOCATED && change.address == block; });
+                if (was_new) demand_told(tm_pool_cancel(pool, block) == 0);
+                else changes.push_back({TM_POOL_FREED, block, 0});
+                shelf.slots[i] = {};
+            });
+    } catch (const pool_error &) {
+        give_up();
+        throw;
+    }
+    if (in_vain) {
+        give_up();
+        return number;
+    }
+    const int fault = tm_pool_publish(pool, changes.data(), changes.size(), holder);
+    if (!fault) return number;
+    const pool_error why;
+    if (fault != EIO) give_up();
+    throw why;
+}
+
+inline std::uint64_t rearrange_plainly(tm_pool *pool, Shelf &shelf, std::uint64_t number = 0, bool in_vain = false)
+{
+    return rearrange_plainly(pool, shelf, number, in_vain, [](std::uint64_t) {});
 }
 
 /** Allocated blocks: their bytes, by their offsets from the beginning of the memory. */

@@ -86,7 +86,8 @@ typedef enum tm_error_kind {
     TM_ERROR_FREE,      /**< a block freed twice (EINVAL) */
     TM_ERROR_ACTION,    /**< an `apply` of the action log failed after the point of no return: `code` is what it returned */
     TM_ERROR_POOL,      /**< a pool that was written to: `code` is an errno value, tm_pool_error() says more. EIO: it is committed in memory, and nobody knows whether on the disk; any other: it was rolled back */
-    TM_ERROR_MISUSE     /**< a call where it is not allowed (EPERM) or with a bad argument (EINVAL) */
+    TM_ERROR_MISUSE,    /**< a call where it is not allowed (EPERM) or with a bad argument (EINVAL) */
+    TM_ERROR_LOCK       /**< a lock of the transaction could not be taken: `code` is what pthread_mutex_lock(3) or pthread_rwlock_wrlock(3) returned */
 } tm_error_kind;
 
 /** The last error of the calling thread. */
@@ -110,6 +111,7 @@ typedef enum tm_abort_reason {
     TM_ABORTED_RESTART,    /**< tm_restart() */
     TM_ABORTED_ERROR,      /**< an error: see tm_last_error() */
     TM_ABORTED_ABANDONED,  /**< left by longjmp(), thread exit or cancellation */
+    TM_ABORTED_MUTEX,      /**< a lock that it asked for (tm_lock) was busy: it waits for it before the next attempt */
     TM_ABORT_REASONS
 } tm_abort_reason;
 

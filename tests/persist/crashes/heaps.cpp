@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** M12, M13: in every state that a crash may leave, the blocks that are allocated are those that a first part of the transactions has allocated and not freed, with what is in them. */
+/** M12, M13: in every state that a crash may leave, the blocks that are allocated are those that a first part of the transactions, and of what plain code has published, has allocated and not freed, with what is in them. */
 #include "blocks.hpp"
 #include "script.hpp"
 #include "shelf.hpp"
@@ -50,6 +50,10 @@ tm_attr how_for(std::uint64_t number, tm_durability durability)
 /** One that changes the heap and is rolled back. */
 void change_in_vain(Pool &pool, std::uint64_t number)
 {
+    if (number % 8 == 1) {
+        rearrange_plainly(pool.handle(), shelf_of(pool), number + 1000, true);
+        return;
+    }
     try {
         libtm::atomically(how_for(number, TM_DURABILITY_DEFAULT), [&] {
             rearrange(pool.handle(), shelf_of(pool), number + 1000);
@@ -68,10 +72,11 @@ void run(const Plan &plan, tm_storage *files, crash::Marks &marks)
     marks("created");
     const std::uint64_t transactions = is_quick() ? plan.transactions / 2 : plan.transactions;
     for (std::uint64_t number = 1; number <= transactions; ++number) {
-        const bool is_durable = number % 3 == 0;
+        const bool is_plain = number % 5 == 1, is_durable = number % 3 == 0 || is_plain;
         if (number % 4 == 1) change_in_vain(*pool, number);
         marks("begins", number);
-        libtm::atomically(how_for(number, is_durable ? TM_DURABILITY_SYNC : plan.others), [&] { rearrange(pool->handle(), shelf_of(*pool), number); });
+        if (is_plain) rearrange_plainly(pool->handle(), shelf_of(*pool), number);
+        else libtm::atomically(how_for(number, is_durable ? TM_DURABILITY_SYNC : plan.others), [&] { rearrange(pool->handle(), shelf_of(*pool), number); });
         if (is_durable) marks("returned", number);
         if (plan.commit_each && number % plan.commit_each == 0) {
             pool->commit();
@@ -162,6 +167,10 @@ TEST_F(CrashStatesOfHeaps, M13_of_blocks_of_several_threads)
                     for (std::uint64_t i = 0; i < each; ++i) {
                         const auto durability = static_cast<tm_durability>((turn + thread * 3 + i * 7) % (TM_DURABILITY_SYNC + 1));
                         marks("begins");
+                        if (thread == 2) { // plain code
+                            marks("returned", rearrange_plainly(pool->handle(), shelf_of(*pool)));
+                            continue;
+                        }
                         const std::uint64_t number = libtm::atomically(how_for(turn + thread + i, durability), [&] {
                             const std::uint64_t next = libtm::load(shelf_of(*pool).done) + 1;
                             rearrange(pool->handle(), shelf_of(*pool), next);

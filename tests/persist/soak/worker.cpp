@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <thread>
 #include <tm/config.h>
 
@@ -84,6 +85,11 @@ private:
     void shelve(Random &random)
     {
         const At at(ledger_, shelving);
+        if (auto *const shelf = random.below(3) == 0 ? pool_.root<Shelf>("shelf") : nullptr) { // by plain code
+            const std::lock_guard lock(plain_code_);
+            raise_to(ledger_.shelf_acknowledged, rearrange_plainly(pool_.handle(), *shelf, 0, false, [&](std::uint64_t number) { raise_to(ledger_.shelf_begun, number); }));
+            return;
+        }
         tm_attr how{};
         how.durability = static_cast<tm_durability>(random.below(TM_DURABILITY_SYNC + 1));
         const std::uint64_t done = atomically(how, [&] {
@@ -148,6 +154,7 @@ private:
     Content content_;
     const bool has_heap_;
     Ledger &ledger_;
+    std::mutex plain_code_; ///< plain code keeps plain code away
 };
 
 pool open_or_create(const Setting &setting, Ledger &ledger)
