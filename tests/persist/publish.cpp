@@ -94,7 +94,7 @@ TEST(Publish, refuses_all_of_what_is_wrong_in_part)
     EXPECT_EQ(holder.publish(made, {{TM_POOL_FREED, block, 0}, {TM_POOL_FREED, block, 0}}), EINVAL);
     EXPECT_EQ(holder.publish(made, {{TM_POOL_FREED, block + 16, 0}}), EINVAL);
     EXPECT_EQ(holder.publish(made, {{TM_POOL_ALLOCATED, block, 1000}}), EINVAL);
-    EXPECT_EQ(holder.publish(made, {{static_cast<tm_pool_change_kind>(7), data, 1}}), EINVAL);
+    EXPECT_EQ(holder.publish(made, {{7, data, 1}}), EINVAL);
     EXPECT_EQ(tm_pool_publish(nullptr, nullptr, 0, holder.it), EINVAL);
     void *const reserved = tm_pool_reserve(made.handle(), 100);
     EXPECT_EQ(holder.publish(made, {{TM_POOL_FREED, reserved, 0}}), EINVAL) << "it is to be cancelled";

@@ -32,7 +32,7 @@ typedef enum tm_pool_change_kind {
 } tm_pool_change_kind;
 
 typedef struct tm_pool_change {
-    tm_pool_change_kind kind;
+    uint32_t kind; /**< TM_POOL_STORED, TM_POOL_ALLOCATED or TM_POOL_FREED */
     void *address;
     size_t size;
 } tm_pool_change;
