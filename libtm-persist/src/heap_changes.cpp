@@ -52,7 +52,7 @@ void touch(const void *block)
 {
     static __thread std::uint64_t mine __attribute__((tls_model("initial-exec")));
     void *const word = block ? touched_by_free(block) : &mine;
-    tm_store_8_(word, tm_read_8_(word));
+    tm_write_8_(word, tm_read_8_(word));
 }
 
 /** Make a change in the running transaction; `make(pool)` returns it; `block` is what is freed. What may end or restart the transaction is outside of guarded(). */

@@ -87,10 +87,13 @@ void reset(const Options &options)
     orec_table.reset();
     clock.now.store(options.clock_start, std::memory_order_relaxed);
     clock.token_holder.store(nullptr, std::memory_order_relaxed);
-    for (Context *const context : contexts) {
+    clock.bias_holder.store(nullptr, std::memory_order_relaxed);
+    for (Context *context = registry.first(); context; context = context->next_context) { // with that of the holders
         context->orecs = orec_table.base;
         context->orec_mask = orec_table.mask;
         context->random = 1;
+        context->quiet = {};
+        new (&context->activity) Activity; // what others have begun decides who gets the bias
     }
 }
 
@@ -115,6 +118,7 @@ std::string name_of(std::uintptr_t addr)
     if (is_orec(addr)) return "orec " + std::to_string((addr - reinterpret_cast<std::uintptr_t>(orec_table.base)) / sizeof(Orec));
     if (is(addr, clock.now)) return "clock";
     if (is(addr, clock.token_holder)) return "token";
+    if (is(addr, clock.bias_holder)) return "bias";
     const Context *const context = owner_of(addr);
     if (!context) return {};
     const std::string thread = thread_of(slot_of(context->lock_tag));
@@ -127,8 +131,8 @@ std::string name_of(std::uintptr_t addr)
 std::string value_of(std::uintptr_t addr, std::uint64_t value)
 {
     if (is_orec(addr)) return orec_text(value);
-    if (is(addr, clock.now)) return std::to_string(value & ~Clock::stop) + (value & Clock::stop ? " stopped" : "");
-    if (is(addr, clock.token_holder)) return value ? thread_of(slot_of(reinterpret_cast<const Context *>(value)->lock_tag)) : "nobody";
+    if (is(addr, clock.now)) return std::to_string(value & ~Clock::flags) + (value & Clock::stop ? " stopped" : "") + (value & Clock::biased ? " biased" : "") + (value & Clock::wanted ? " wanted" : "");
+    if (is(addr, clock.token_holder) || is(addr, clock.bias_holder)) return value ? thread_of(slot_of(reinterpret_cast<const Context *>(value)->lock_tag)) : "nobody";
     const Context *const context = owner_of(addr);
     if (context && is(addr, context->activity)) return activity_text(value);
     return std::to_string(static_cast<std::int64_t>(value));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "algorithm.hpp"
 
+#include "bias.hpp"
 #include "serial.hpp"
 #include "snapshot.hpp"
 #include "tx.hpp"
@@ -36,6 +37,7 @@ namespace {
 void make_room(Context &tx, const char *operation)
 {
     if (tx.writes.empty()) { // the first write; mostly the begin has settled what is asked here
+        if (tx.duties & duty_alone) bias::use_orecs(tx);
         if (tx.asks(TM_READ_ONLY | TM_READ_MOSTLY)) promote(tx, operation);
         if (serial::is_taken(tx)) restart(tx, TM_ABORTED_KILLED);
         if (tx.writes.open()) return;
@@ -120,7 +122,7 @@ void release_rolled_back(Context &tx)
             for (const Stripe *stripe = &head; stripe; stripe = stripe->next) restored = restored && !(stripe->flags & Stripe::touched);
             if (restored && (head.old_word & incarnation_max) != incarnation_max) return head.old_word + 1;
             // Not as before, or out of incarnations: a new version, as a commit takes it.
-            return unlocked((clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
+            return unlocked((clock.now.load(std::memory_order_seq_cst) & ~Clock::flags) + 1);
         });
 }
 

@@ -72,6 +72,13 @@ inline bool shake([[maybe_unused]] std::uint32_t one_in, [[maybe_unused]] std::u
 #endif
 }
 
+/** Whether membarrier(2) orders what the tools of this build look at. ThreadSanitizer and the explorer do not know it. */
+#if defined(__SANITIZE_THREAD__) || LIBTM_HAS_FEATURE(thread_sanitizer)
+inline constexpr bool knows_membarrier = false;
+#else
+inline constexpr bool knows_membarrier = true;
+#endif
+
 /** Tell the processor that this is a spin loop. */
 inline void pause()
 {

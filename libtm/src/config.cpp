@@ -2,6 +2,7 @@
 #include "config.hpp"
 
 #include "annotate.hpp"
+#include "bias.hpp"
 #include "heap.hpp"
 
 #include <cerrno>
@@ -43,6 +44,7 @@ constexpr Option table[] = {
     {"spin", &Config::spin, 0, 1000000, nullptr, false, "looks at something held before giving way or the processor away"},
     {"wait", &Config::wait, 0, 1000000, nullptr, false, "looks at a held orec between two attempts"},
     {"quiescence", &Config::quiescence, 0, 1, switch_names, false, "writers wait until nobody sees the old state"},
+    {"bias", &Config::bias, 0, 1000000, nullptr, false, "transactions of one thread, and none of others, until it pays for no orecs; 0: never"},
     {"orecs", &Config::orecs, 0, 28, nullptr, true, "log2 of the number of orecs"},
     {"clock_bits", &Config::clock_bits, 4, 60, nullptr, true, "width of the version clock"},
     {"detection", &Config::detection, 0, 5, detection_names, false, "how pools opened from now on find changed pages"},
@@ -144,7 +146,9 @@ int set_option(const char *name, const char *value)
     if (!name || !value) return EINVAL;
     const Option *const option = find(name);
     if (option && option->frozen && config.started_.load()) return parse(*option, value) < 0 ? EINVAL : EBUSY;
-    return assign(name, value);
+    const int fault = assign(name, value);
+    if (option && option->value == &Config::bias) bias::end_for_good(self());
+    return fault;
 }
 
 } // namespace libtm::engine

@@ -31,6 +31,7 @@ struct Config {
     Value spin{300};
     Value wait{1000};
     Value quiescence{1};
+    Value bias{1024};
     Value orecs{20};
     Value clock_bits{60};
     Value detection{0}; ///< libtm-persist's; the engine has no use for it

@@ -42,6 +42,7 @@ enum Duty : unsigned {
     duty_prepared = 1024,   ///< they have prepared, and wait for the outcome
     duty_stages = 2048,     ///< blocks with stages, locks (stages.hpp)
     duty_user_data = 4096,  ///< user data was set
+    duty_alone = 16384,     ///< it has the bias (bias.hpp)
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
 };
 
@@ -52,6 +53,19 @@ enum class State : std::uint8_t { idle, running, committing, unwinding, suspende
 
 /** What happens at the boundary of the outermost block after a rollback. */
 enum class Outcome : std::uint8_t { retry, failed };
+
+/** How quiet it has been around a context: bias.hpp. */
+struct Quiet {
+    static constexpr unsigned longest_round = 1024; // the option may change
+    void begin_round(unsigned wanted) { until_look = wanted && wanted < longest_round ? wanted : longest_round; }
+
+    unsigned until_look = 1; ///< begins until bias::consider()
+    unsigned rounds = 0;     ///< its calls in a row that found nobody else; with the bias: its calls since
+    unsigned patience = 1;   ///< rounds to wait for: twice as many after each bias that was lost soon
+    bool had_bias = false;   ///< it was taken; perhaps it is lost
+    bool unordered = false;  ///< the same, and whoever ends it sees to the order of the begin
+    Word begun = 0;          ///< what the last look saw of others
+};
 
 struct Context : tm_context {
     Context();
@@ -113,6 +127,8 @@ struct Context : tm_context {
     std::uint64_t **read_begin = nullptr;
     std::uint64_t **read_capacity = nullptr;
 
+    tm_undo_ *undo_log = nullptr; ///< made with the first bias
+
     WriteLog writes;
     Actions actions;
     Allocations allocations;
@@ -122,6 +138,7 @@ struct Context : tm_context {
     Stages stages;
     void *user_data = nullptr;     ///< valid with duty_user_data
     std::uint8_t closed_logs = 0;  ///< bits 1 << tm_log_kind: tm_log_auto_alloc() is off
+    Quiet quiet;
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;
 

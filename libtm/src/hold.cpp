@@ -83,7 +83,7 @@ void let_go(Orec &orec, Word version)
 /** All that the holder has. */
 void let_all_go(tm_holder &holder)
 {
-    const Word version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1; // (12)
+    const Word version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::flags) + 1; // (12)
     for (Orec *const orec : holder.orecs) let_go(*orec, version);
     holder.orecs.release();
 }

@@ -3,6 +3,7 @@
 
 #include "access.hpp"
 #include "algorithm.hpp"
+#include "bias.hpp"
 
 #include <cerrno>
 
@@ -46,7 +47,8 @@ extern "C" int tm_hooks_install(const tm_hooks *table)
 extern "C" void tm_hooks_range(const void *low, const void *high)
 {
     hooks::range.low.store(reinterpret_cast<std::uintptr_t>(low), std::memory_order_relaxed);
-    hooks::range.high.store(low < high ? reinterpret_cast<std::uintptr_t>(high) : 0, std::memory_order_relaxed);
+    hooks::range.high.store(low < high ? reinterpret_cast<std::uintptr_t>(high) : 0, std::memory_order_seq_cst);
+    bias::end_for_good(self());
 }
 
 extern "C" int tm_hooks_call(void)

@@ -18,6 +18,7 @@ struct alignas(64) Range {
 };
 extern constinit Range range;
 
+inline bool has_range() { return range.high.load(std::memory_order_seq_cst) != 0; }
 inline const tm_hooks &table() { return *range.table.load(std::memory_order_acquire); }
 
 /** Whether the transaction has written where somebody wants to know. */

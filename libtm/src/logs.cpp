@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace libtm::engine {
@@ -22,6 +23,13 @@ template <class Chunk> void free_list(Chunk *chunk)
     }
 }
 } // namespace
+
+void *copy_of(const void *from, std::size_t bytes, std::size_t room)
+{
+    void *const copy = std::malloc(room);
+    if (copy && bytes) std::memcpy(copy, from, bytes);
+    return copy;
+}
 
 WriteLog::Chunk *WriteLog::make_chunk(std::size_t count)
 {

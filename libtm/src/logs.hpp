@@ -174,6 +174,9 @@ private:
     bool has_borrowed_ = false;
 };
 
+/** A block of `room` bytes that begins with those at `from`. Null: no memory. */
+void *copy_of(const void *from, std::size_t bytes, std::size_t room);
+
 /** A growing array of trivially copyable items: std::vector without exceptions, since a log reports that memory is out. */
 template <class T> class List {
 public:
@@ -244,9 +247,8 @@ private:
     {
         std::size_t capacity = capacity_ ? capacity_ * 2 : 16;
         while (capacity < needed) capacity *= 2;
-        void *const items = __builtin_realloc(borrowed_ ? nullptr : items_, capacity * sizeof(T));
+        void *const items = borrowed_ ? copy_of(items_, size_ * sizeof(T), capacity * sizeof(T)) : __builtin_realloc(items_, capacity * sizeof(T));
         if (!items) return false;
-        if (borrowed_) __builtin_memcpy(items, items_, size_ * sizeof(T));
         items_ = static_cast<T *>(items);
         capacity_ = capacity;
         borrowed_ = false;

@@ -31,8 +31,8 @@ bool Clock::advance(Word version, bool may_overflow)
 {
     if (version > last && !may_overflow) return false;
     Word seen = now.load(std::memory_order_seq_cst);
-    while (seen < version) // a stopped clock is greater than any version
-        if (now.compare_exchange_weak(seen, version, std::memory_order_seq_cst)) return true;
+    while (!(seen & stop) && (seen & ~flags) < version)
+        if (now.compare_exchange_weak(seen, version | (seen & flags), std::memory_order_seq_cst)) return true;
     return (seen & stop) == 0;
 }
 

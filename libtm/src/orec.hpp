@@ -65,8 +65,13 @@ struct alignas(64) Clock {
     std::atomic<Word> now{0};
     /** The Context that holds the serial token (serial.hpp). Here, since every begin looks at both. */
     std::atomic<const void *> token_holder{nullptr};
+    /** The Context that may run alone (bias.hpp). */
+    std::atomic<const void *> bias_holder{nullptr};
     /** Set in `now` while the table is being reset after an overflow: no attempt may start. */
     static constexpr Word stop = Word{1} << 63;
+    /** Set in `now` while a thread has the bias; and while others want it to end. */
+    static constexpr Word biased = Word{1} << 62, wanted = Word{1} << 61;
+    static constexpr Word flags = stop | biased | wanted;
 
     /** Commits take no version from here on (the option clock_bits); then the clock and all orecs start again at 0. */
     Word last = (Word{1} << 60) - 8;

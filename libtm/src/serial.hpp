@@ -33,6 +33,7 @@ bool wait_until_free(const Context &tx);
 
 /** A holder begins: when nobody is alone. It is polite to who has the token, for a while, unless it is `nested` in another one. */
 void begin_holding(bool nested);
+bool has_holders();
 void end_holding();
 
 /** Between attempts, after TM_ABORTED_CLOCK: reset the clock and the orecs, unless another has done so. */

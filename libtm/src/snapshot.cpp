@@ -39,7 +39,7 @@ void extend(Context &tx, Word version)
 {
     if (tx.reads_dropped && !tx.irrevocable()) restart(tx, TM_ABORTED_CHANGED); // nothing to validate
     if (!clock.advance(version, tx.irrevocable())) restart(tx, TM_ABORTED_CLOCK);
-    const Word now = clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
+    const Word now = clock.now.load(std::memory_order_seq_cst) & ~Clock::flags;
     if (!tx.irrevocable() && !validate(tx)) restart(tx, TM_ABORTED_CHANGED);
     tx.limit = limit_of(now);
     tx.stats.extensions.add();

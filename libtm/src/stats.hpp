@@ -25,7 +25,7 @@ private:
 };
 
 struct Stats {
-    Counter readers, writers, serial, extensions, waits, max_attempts;
+    Counter readers, writers, alone_readers, alone_writers, serial, extensions, waits, max_attempts;
     Counter aborts[TM_ABORT_REASONS];
 };
 

@@ -25,6 +25,8 @@ class Activity {
 public:
     /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
     void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
+    /** The same for who has the bias, if those who want it to end see to the order (bias::fence()): a plain store. */
+    void enter_unordered() { word_.store(next_begin() | active, std::memory_order_relaxed); }
     /** (11) It has ended, or will do nothing but wait for others and let its orecs go: release, so that its accesses happen before what a waiter does next. */
     void leave()
     {
@@ -36,6 +38,12 @@ public:
 
     Word look() const { return word_.load(std::memory_order_seq_cst); }
     static bool is_idle(Word w) { return (w & active) == 0; }
+    /** For the owner. */
+    bool is_active() const { return !is_idle(own()); }
+    /** Whether the attempt seen as `before` runs no more. */
+    static bool has_ended(Word before, Word now) { return is_idle(now) || began_since(before, now); }
+    /** Attempts begun so far. */
+    static Word begins(Word w) { return w >> begin_shift; }
     static bool began_since(Word before, Word now) { return before >> begin_shift != now >> begin_shift; }
     /** Whether the attempt seen as `before` can no longer see what was locked before it was so seen. */
     static bool passed(Word before, Word now) { return is_idle(now) || began_since(before, now) || bumps(before, now) >= 2; }

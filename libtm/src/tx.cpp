@@ -49,6 +49,7 @@
 
 #include "algorithm.hpp"
 #include "annotate.hpp"
+#include "bias.hpp"
 #include "contention.hpp"
 #include "hooks.hpp"
 #include "serial.hpp"
@@ -83,23 +84,39 @@ constexpr std::size_t bounded_read_log = 512; // entries of a read-only transact
     close_write_log(tx);
 }
 
-[[gnu::noinline]] void wait_for_clock(Context &tx)
+/** The clock has flags. False: the deadline has passed, and the attempt is not active. */
+[[gnu::noinline]] bool enter_in_turn(Context &tx, const tm_attr *attr, Word &now)
 {
-    do {
+    const std::uint64_t deadline = attr ? attr->deadline : 0;
+    while ((now & Clock::flags) && !bias::is_mine(tx, now)) {
         tx.activity.leave();
-        serial::wait_for_clock();
+        if (now & Clock::stop)
+            serial::wait_for_clock();
+        else if (!bias::revoke(deadline))
+            return false;
         tx.activity.enter();
-    } while (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
+        now = clock.now.load(std::memory_order_seq_cst);
+    }
+    return true;
 }
 
-/** Become active, before all else: the exchange waits for all stores before it, so let there be few. */
-inline Word enter(Context &tx)
+/** Who has the bias needs no exchange: whoever ends it fences this thread, between the next two accesses or not. False: it has ended. */
+inline bool enter_with_bias(Context &tx, Word &now)
 {
+    tx.activity.enter_unordered();
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    now = clock.now.load(std::memory_order_relaxed);
+    tx.quiet.unordered = bias::is_mine(tx, now);
+    return tx.quiet.unordered;
+}
+
+/** Become active, before all else: the exchange waits for all stores before it, so let there be few. `now` has the flag Clock::biased if the attempt is alone. */
+inline bool enter(Context &tx, const tm_attr *attr, Word &now)
+{
+    if (tx.quiet.unordered && enter_with_bias(tx, now)) return true;
     tx.activity.enter();
-    const Word now = clock.now.load(std::memory_order_seq_cst);
-    if (__builtin_expect(!(now & Clock::stop), 1)) return now;
-    wait_for_clock(tx);
-    return clock.now.load(std::memory_order_seq_cst) & ~Clock::stop;
+    now = clock.now.load(std::memory_order_seq_cst);
+    return __builtin_expect(!(now & Clock::flags), 1) || enter_in_turn(tx, attr, now);
 }
 
 inline void start_attempt(Context &tx, Word now)
@@ -109,7 +126,8 @@ inline void start_attempt(Context &tx, Word now)
     tx.state = State::running;
     if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
     if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
-    tx.limit = limit_of(now);
+    if (__builtin_expect((now & Clock::biased) != 0, 0)) bias::begin_alone(tx);
+    tx.limit = limit_of(now & ~Clock::biased);
 }
 
 /** The logs are done with, the orecs let go: forget the attempt. */
@@ -164,6 +182,10 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.limit = 0;
     tx.state = State::committing;
     restore(tx);
+    if (tx.duties & duty_alone) {
+        bias::undo(tx);
+        bias::end_alone(tx);
+    }
     tx.allocations.roll_back();
     tx.in_action = true;
     tx.actions.undo();
@@ -267,7 +289,7 @@ void finish_actions(Context &tx)
 /** (b), (c). False: rolled back. */
 inline bool take_version(Context &tx, Word &version)
 {
-    version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1; // (12)
+    version = (clock.now.load(std::memory_order_seq_cst) & ~Clock::flags) + 1; // (12)
     if (tx.irrevocable()) return true;
     if (__builtin_expect(version > clock.last, 0)) return roll_back_commit(tx, TM_ABORTED_CLOCK);
     if (__builtin_expect(!validate(tx), 0)) return roll_back_commit(tx, TM_ABORTED_VALIDATION);
@@ -295,6 +317,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
     if (!only_writes) end_plain_writes(tx);
     tx.limit = 0;
     tx.state = State::committing;
+    const bool stored_alone = !only_writes && (tx.duties & duty_alone) && bias::end_alone(tx);
     copy_back(tx); // (d)
     if (hooked) tell_hooks(tx);
     if (acted) apply_actions(tx); // (e)
@@ -308,7 +331,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
     if (!only_writes && (tx.duties & duty_tuned)) take_back_buffers(tx);
     forget_logs(tx);
     if (acted || (!only_writes && (tx.duties & duty_tuned))) finish_actions(tx); // (h)
-    (wrote ? tx.stats.writers : tx.stats.readers).add();
+    (wrote || stored_alone ? tx.stats.writers : tx.stats.readers).add();
     const unsigned duties = tx.duties;
     become_idle(tx);
     if constexpr (!only_writes) {
@@ -321,6 +344,16 @@ template <bool only_writes> bool commit_changes(Context &tx)
             return false;
         }
     }
+    return true;
+}
+
+/** Nothing but stores in place, or not even these. */
+bool commit_alone(Context &tx)
+{
+    (bias::end_alone(tx) ? tx.stats.alone_writers : tx.stats.alone_readers).add();
+    if (tx.duties & duty_bounds) forget_logs(tx);
+    forget_attempt(tx); // the write log stays closed: there are more of this kind to come
+    become_idle(tx);
     return true;
 }
 
@@ -384,7 +417,9 @@ inline bool set_attributes(Context &tx, const tm_attr &attr)
 
 bool begin(Context &tx, const tm_attr *attr)
 {
-    const Word now = enter(tx);
+    if (__builtin_expect(--tx.quiet.until_look == 0, 0)) bias::consider(tx);
+    Word now;
+    enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
     tx.attempts = 1;
     tx.last_abort = TM_ABORTED_NOT;
     tx.in_recovery = false;
@@ -406,7 +441,7 @@ bool commit(Context &tx)
         if (__builtin_expect(hooks::concern(tx), 0)) tx.duties |= duty_hooks;
         return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
     }
-    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return commit_changes<false>(tx);
+    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return (tx.duties & ~duty_bounds) == duty_alone ? commit_alone(tx) : commit_changes<false>(tx);
     forget_attempt(tx);
     if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
     tx.stats.readers.add();
@@ -456,7 +491,8 @@ bool next_attempt(Context &tx)
         end_failed(tx);
         return false;
     }
-    const bool in_time = wait_for_turn(tx);
+    Word now = 0;
+    const bool in_time = wait_for_turn(tx) && enter(tx, tx.manner.has_attr ? &tx.attr : nullptr, now);
     tx.awaited = nullptr;
     if (!in_time) {
         record(tx, TM_ERROR_DEADLINE, ETIMEDOUT, "tm_begin", "the deadline of the transaction has passed; give it more time or restart it with less to do");
@@ -467,7 +503,7 @@ bool next_attempt(Context &tx)
     tx.duties |= duty_retried;
     if (tx.serial) tx.duties |= duty_serial;
     if (tx.last_abort == TM_ABORTED_PROMOTED || tx.attempts > tries_without_log) tx.log_all_reads = true;
-    start_attempt(tx, enter(tx));
+    start_attempt(tx, now);
     return true;
 }
 
@@ -548,7 +584,7 @@ void abandon_transaction(Context &tx)
         roll_back(tx, TM_ABORTED_ABANDONED);
         break;
     case State::committing: // left from within an action: the rest of the log is lost, but nobody may be stuck
-        release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::stop) + 1);
+        release_committed(tx, (clock.now.load(std::memory_order_seq_cst) & ~Clock::flags) + 1);
         tx.in_action = false;
         if (tx.duties & duty_tuned) take_back_buffers(tx);
         forget_logs(tx);

@@ -77,6 +77,7 @@ TEST(ConfigErrors, A6_what_the_first_transaction_fixes)
 TEST(ConfigErrors, A6_options_hold_for_transactions_that_begin_later)
 {
     const Option retries("max_retries", "2");
+    TM_WITHOUT_BIAS();
     tm_stats before, after;
     tm_stats_get(&before);
     unsigned attempts = 0;

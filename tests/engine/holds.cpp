@@ -359,6 +359,7 @@ TEST_P(HoldsAlone, irrevocable_in_the_middle_while_a_holder_wants_what_it_has)
 TEST_P(HoldsAlone, many_bytes_at_any_alignment_and_none)
 {
     std::vector<char> bytes(100000);
+    std::atomic<bool> is_done{false};
     std::thread reader;
     {
         Held held(bytes[0]);
@@ -367,7 +368,6 @@ TEST_P(HoldsAlone, many_bytes_at_any_alignment_and_none)
         EXPECT_EQ(tm_hold(other, bytes.data() + 17, 0), 0);
         EXPECT_EQ(tm_hold(other, bytes.data() + 31, 2), 0);
         tm_hold_end(other);
-        std::atomic<bool> is_done{false};
         reader = std::thread([&] {
             EXPECT_EQ(tx([&] { return load(bytes[99999]); }), 0);
             is_done = true;

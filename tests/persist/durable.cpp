@@ -596,7 +596,7 @@ TEST(Durable, P3_when_the_sync_fails_it_is_committed_in_memory_and_nobody_is_tol
         const auto in_c = [&] {
             tm_save bool recovered = false;
             tm_begin
-                tm_store_8_(made.data() + 8, 1);
+                tm_write_8_(made.data() + 8, 1);
             tm_commit
                 recovered = true;
             tm_end
@@ -622,7 +622,7 @@ TEST(Durable, P3_in_a_block_of_c_the_recovery_block_tells_of_a_failed_sync_and_d
     tm_save int runs = 0, recoveries = 0;
     tm_begin
         runs = runs + 1;
-        tm_store_8_(made.data(), 7);
+        tm_write_8_(made.data(), 7);
     tm_commit
         recoveries = recoveries + 1;
         EXPECT_EQ(tm_last_error()->kind, TM_ERROR_POOL);

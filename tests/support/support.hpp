@@ -55,7 +55,10 @@ inline bool short_clock() { return number_option("clock_bits") < 40; }
     do {                                                                                                               \
         if (libtm::test::few_orecs() || libtm::test::short_clock())                                                    \
             GTEST_SKIP() << "needs independent orecs and a clock that does not overflow";                              \
-    } while (0)
+    } while (0);                                                                                                       \
+    TM_WITHOUT_BIAS()
+/** Tests in which a transaction waits for one of another thread. */
+#define TM_WITHOUT_BIAS() [[maybe_unused]] const libtm::test::Option nobody_runs_alone("bias", "0")
 /** Tests that count attempts, or do in an attempt what no rollback undoes. */
 #define TM_SKIP_IF_SHAKEN()                                                                                            \
     do {                                                                                                               \

@@ -42,7 +42,7 @@ extern "C" {
     {                                                                                                                  \
         tm_word_##bytes##_ word;                                                                                       \
         memcpy(&word, &value, sizeof value);                                                                           \
-        tm_store_##bytes##_(addr, word);                                                                               \
+        tm_write_##bytes##_(addr, word);                                                                               \
     }
 
 TM_DEFINE_SCALAR_(u8, uint8_t, 1)
@@ -66,7 +66,7 @@ static inline void *tm_load_ptr(const void *addr)
 /** Store a pointer: `addr` is the address of a pointer variable of any type. */
 static inline void tm_store_ptr(void *addr, const void *value)
 {
-    tm_store_8_(addr, (uint64_t)(uintptr_t)value);
+    tm_write_8_(addr, (uint64_t)(uintptr_t)value);
 }
 /**@}*/
 
@@ -74,7 +74,7 @@ static inline void tm_store_ptr(void *addr, const void *value)
 /* The types that share a size and are distinct all the same (char, long long) need a case each. */
 #define TM_LOAD_AS_(type, bytes)                                                                                       \
     static inline type tm_load_as_##type##_(const type *addr) { return (type)tm_read_##bytes##_(addr); }               \
-    static inline void tm_store_as_##type##_(type *addr, type value) { tm_store_##bytes##_(addr, (uint64_t)value); }
+    static inline void tm_store_as_##type##_(type *addr, type value) { tm_write_##bytes##_(addr, (uint64_t)value); }
 typedef long long tm_llong_;
 typedef unsigned long long tm_ullong_;
 typedef _Bool tm_bool_;

@@ -24,6 +24,13 @@ extern "C" {
 /** A stripe is 2^TM_STRIPE_SHIFT_ bytes: 32. */
 #define TM_STRIPE_SHIFT_ 5
 
+/** A scalar that a transaction alone (libtm/src/bias.hpp) has changed in place. */
+struct tm_undo_ {
+    void *addr;
+    uint64_t old;
+    uint64_t size; /**< in bytes: 1, 2, 4, 8 */
+};
+
 /** What the inline fast path needs of a context; the library's own Context begins with it. */
 struct tm_context {
     uint64_t limit;       /**< (snapshot + 1) << 3; 0 unless a transaction runs */
@@ -33,6 +40,9 @@ struct tm_context {
     uint64_t **read_end;
     uint64_t depth;       /**< nesting: 0 outside, 1 in the outermost block, ...; all ones in the shared idle context */
     void *frame[8];       /**< where tm_begin returns to: rbx rbp r12 r13 r14 r15 rsp rip */
+    uint64_t alone;       /**< not 0: a transaction runs and no other one does: loads need no orecs */
+    struct tm_undo_ *undo_next; /**< where a transaction alone logs a store */
+    struct tm_undo_ *undo_end;  /**< the same as undo_next: stores go through orecs */
 };
 
 /** The calling thread's (or fiber's) context. Never null: before the first transaction it names a shared idle one. */
@@ -64,11 +74,12 @@ void tm_store_8_(void *addr, uint64_t value);
  *     so that whoever sees such a value also sees at (3) the lock that was taken before it;
  * (3) the orec again: unchanged means that the datum belongs to the version in (1).
  */
-#define TM_DEFINE_LOAD_(bytes, word)                                                                                   \
+#define TM_DEFINE_ACCESS_(bytes, word)                                                                                   \
     typedef word __attribute__((may_alias)) tm_word_##bytes##_;                                                        \
     static inline word tm_read_##bytes##_(const void *addr)                                                            \
     {                                                                                                                  \
         struct tm_context *const tx = tm_self_;                                                                        \
+        if (tx->alone) return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                     \
         uint64_t *const orec = tm_orec_of_(tx, addr);                                                                  \
         const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */ \
         const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */ \
@@ -81,13 +92,28 @@ void tm_store_8_(void *addr, uint64_t value);
             return value;                                                                                              \
         }                                                                                                              \
         return (word)tm_load_##bytes##_(addr);                                                                         \
+    }                                                                                                                  \
+    /* The store, for one size: in place, if the transaction is alone. */                                              \
+    static inline void tm_write_##bytes##_(void *addr, uint64_t value)                                                 \
+    {                                                                                                                  \
+        struct tm_context *const tx = tm_self_;                                                                        \
+        struct tm_undo_ *const undo = tx->undo_next;                                                                   \
+        if (undo != tx->undo_end) {                                                                                    \
+            undo->addr = addr;                                                                                         \
+            undo->old = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_RELAXED);                           \
+            undo->size = bytes;                                                                                        \
+            tx->undo_next = undo + 1;                                                                                  \
+            __atomic_store_n((tm_word_##bytes##_ *)addr, (word)value, __ATOMIC_RELEASE);                               \
+            return;                                                                                                    \
+        }                                                                                                              \
+        tm_store_##bytes##_(addr, value);                                                                              \
     }
 
-TM_DEFINE_LOAD_(1, uint8_t)
-TM_DEFINE_LOAD_(2, uint16_t)
-TM_DEFINE_LOAD_(4, uint32_t)
-TM_DEFINE_LOAD_(8, uint64_t)
-#undef TM_DEFINE_LOAD_
+TM_DEFINE_ACCESS_(1, uint8_t)
+TM_DEFINE_ACCESS_(2, uint16_t)
+TM_DEFINE_ACCESS_(4, uint32_t)
+TM_DEFINE_ACCESS_(8, uint64_t)
+#undef TM_DEFINE_ACCESS_
 
 #ifdef __cplusplus
 }

@@ -77,22 +77,22 @@ template <std::size_t N> struct word;
 template <> struct word<1> {
     using type = std::uint8_t;
     static type load(const void *a) { return tm_read_1_(a); }
-    static void store(void *a, type v) { tm_store_1_(a, v); }
+    static void store(void *a, type v) { tm_write_1_(a, v); }
 };
 template <> struct word<2> {
     using type = std::uint16_t;
     static type load(const void *a) { return tm_read_2_(a); }
-    static void store(void *a, type v) { tm_store_2_(a, v); }
+    static void store(void *a, type v) { tm_write_2_(a, v); }
 };
 template <> struct word<4> {
     using type = std::uint32_t;
     static type load(const void *a) { return tm_read_4_(a); }
-    static void store(void *a, type v) { tm_store_4_(a, v); }
+    static void store(void *a, type v) { tm_write_4_(a, v); }
 };
 template <> struct word<8> {
     using type = std::uint64_t;
     static type load(const void *a) { return tm_read_8_(a); }
-    static void store(void *a, type v) { tm_store_8_(a, v); }
+    static void store(void *a, type v) { tm_write_8_(a, v); }
 };
 
 } // namespace detail

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "bias.hpp"
+
+#include "annotate.hpp"
+#include "hooks.hpp"
+#include "memory.hpp"
+#include "serial.hpp"
+#include "tx.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace libtm::engine::bias {
+
+namespace {
+
+constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attempt go through orecs
+constexpr unsigned most_patience = 64;
+
+/** Who takes the bias or takes it away; all else of it follows from that order. */
+class Turn {
+public:
+    static constexpr std::uint64_t at_once = 1; // a moment of the past
+    Turn() = default;
+    ~Turn()
+    {
+        if (mine_) taken_.store(false, std::memory_order_release);
+    }
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+    /** False: the deadline has passed, or it would have had to wait where that is `at_once`. */
+    bool take(std::uint64_t deadline)
+    {
+        for (Patience patience; !try_take(); patience.wait())
+            if (deadline && is_past(deadline)) return false;
+        return mine_ = true;
+    }
+
+private:
+    bool mine_ = false;
+    static bool try_take() { return !taken_.exchange(true, std::memory_order_acquire); }
+    static constinit std::atomic<bool> taken_;
+};
+constinit std::atomic<bool> Turn::taken_{false};
+
+constexpr Word somebody_runs = ~Word{0};
+
+/** The attempts that others have begun, or that one is running or lets its orecs go. */
+Word begun_by_others(const Context &tx)
+{
+    Word sum = 0;
+    for (const Context *other = registry.first(); other; other = other->next_context) {
+        if (other == &tx) continue;
+        const Word word = other->activity.look();
+        if (!Activity::is_idle(word) || other->holds_orecs.load(std::memory_order_acquire)) return somebody_runs;
+        sum += Activity::begins(word);
+    }
+    return sum;
+}
+
+bool make_undo_log(Context &tx)
+{
+    if (tx.undo_log) return true;
+    tx.undo_log = static_cast<tm_undo_ *>(std::malloc(undo_entries * sizeof *tx.undo_log));
+    tx.undo_next = tx.undo_end = tx.undo_log;
+    return tx.undo_log != nullptr;
+}
+
+bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+
+/** Whether fence_others() works. Not for tools that know of no such fence. */
+bool can_fence_others()
+{
+    if constexpr (!annotate::knows_membarrier) return false;
+    static const bool can = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    return can;
+}
+
+/** A full fence in every running thread of the process: for the holder, between the store to its activity word, which has none, and its look at the clock. */
+void fence_others()
+{
+    if constexpr (!annotate::knows_membarrier) return;
+    if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
+    if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return; // a forked child
+    const timespec long_enough{0, 10'000'000}; // forbidden since: no processor keeps a store for itself that long
+    nanosleep(&long_enough, nullptr);
+}
+
+void drop()
+{
+    clock.bias_holder.store(nullptr, std::memory_order_relaxed);
+    clock.now.fetch_and(~(Clock::biased | Clock::wanted), std::memory_order_seq_cst);
+}
+
+bool take(Context &tx)
+{
+    Turn turn;
+    if (!turn.take(Turn::at_once) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
+    clock.bias_holder.store(&tx, std::memory_order_relaxed);
+    clock.now.fetch_or(Clock::biased, std::memory_order_seq_cst);
+    const bool is_alone = begun_by_others(tx) != somebody_runs && !clock.token_holder.load(std::memory_order_seq_cst) && !serial::has_holders() && !hooks::has_range();
+    if (!is_alone) drop();
+    return is_alone;
+}
+
+} // namespace
+
+void consider(Context &tx)
+{
+    Quiet &quiet = tx.quiet;
+    const unsigned wanted = get(config.bias);
+    quiet.begin_round(wanted);
+    if (!wanted) return;
+    if (is_mine(tx, clock.now.load(std::memory_order_relaxed))) {
+        if (++quiet.rounds >= most_patience) quiet.patience = 1;
+        return;
+    }
+    if (quiet.had_bias) quiet.patience = std::min(2 * quiet.patience, most_patience);
+    quiet.had_bias = false;
+    const Word begun = begun_by_others(tx);
+    if (begun == somebody_runs || begun != quiet.begun) {
+        quiet.begun = begun;
+        quiet.rounds = 0;
+    } else if (++quiet.rounds >= quiet.patience * (1 + (wanted - 1) / Quiet::longest_round) && make_undo_log(tx)) {
+        quiet.rounds = 0;
+        quiet.had_bias = take(tx);
+        quiet.unordered = quiet.had_bias && can_fence_others();
+    }
+}
+
+bool revoke(std::uint64_t deadline)
+{
+    Turn turn;
+    if (!turn.take(deadline)) return false;
+    if (!is_held()) return true;
+    clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
+    const auto *const holder = static_cast<const Context *>(clock.bias_holder.load(std::memory_order_relaxed));
+    fence_others();
+    const Word before = holder->activity.look();
+    for (Patience patience; !Activity::is_idle(before) && !Activity::has_ended(before, holder->activity.look()); patience.wait())
+        if (deadline && is_past(deadline)) return false;
+    drop();
+    return true;
+}
+
+void end_for_good(Context &tx)
+{
+    if (!is_held()) return;
+    if (tx.activity.is_active() && clock.bias_holder.load(std::memory_order_relaxed) == &tx) {
+        use_orecs(tx);
+        clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
+    } else {
+        revoke(0);
+    }
+}
+
+void begin_alone(Context &tx)
+{
+    tx.duties |= duty_alone;
+    tx.writes.close();
+    tx.alone = 1;
+    if (!tx.asks(TM_READ_ONLY)) tx.undo_end = tx.undo_log + undo_entries;
+}
+
+void undo(Context &tx)
+{
+    while (tx.undo_next != tx.undo_log) {
+        const tm_undo_ &entry = *--tx.undo_next;
+        memory::write(reinterpret_cast<std::uintptr_t>(entry.addr), &entry.old, entry.size);
+    }
+}
+
+} // namespace libtm::engine::bias

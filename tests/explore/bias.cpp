@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// P1, P13, P20: a thread that runs alone, without orecs, and others that come.
+#include "suite.hpp"
+
+#include <tm/hold.h>
+
+namespace libtm::test {
+namespace {
+
+Cell x, y, z;
+Cell *slot;
+
+void start_cells()
+{
+    x.value = y.value = z.value = 0;
+    explore::name_memory(&x, sizeof x, "x");
+    explore::name_memory(&y, sizeof y, "y");
+    explore::name_memory(&z, sizeof z, "z");
+    explore::name_memory(&slot, sizeof slot, "slot");
+}
+
+void add_both()
+{
+    x.set(x.get() + 1);
+    y.set(y.get() + 1);
+}
+
+void add_times(const Variant &v, unsigned me, unsigned times)
+{
+    for (unsigned i = 0; i < times; ++i) atomically(v.how(me), add_both);
+}
+
+void watch(const Variant &v, unsigned me)
+{
+    atomically(v.how(me), [] { check(x.get() == y.get(), "an attempt has seen half of a commit"); });
+}
+
+std::function<void()> sum_is(long sum)
+{
+    return [=] { check(x.value == sum && y.value == sum, "a commit is lost"); };
+}
+
+Program adders(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 3); }, [=] { add_times(v, 1, 1); }}, sum_is(4)};
+}
+
+Program two_come(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 2); }, [=] { add_times(v, 1, 1); }, [=] { watch(v, 2); }}, sum_is(3)};
+}
+
+Program reader_comes(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 2); },
+             [=] {
+                 atomically(v.how(1, TM_READ_ONLY), [] { check(x.get() == y.get(), "an attempt has seen half of a commit"); });
+                 watch(v, 1);
+             }},
+            sum_is(2)};
+}
+
+/** What is stored in place comes back, and nobody has seen it. */
+Program rollback(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 add_times(v, 0, 1);
+                 atomically(v.how(0), [] {
+                     add_both();
+                     x.set(x.get() + 10);
+                     if (tm_attempt() == 1) tm_restart();
+                     y.set(y.get() + 10);
+                 });
+             },
+             [=] { watch(v, 1); }},
+            sum_is(12)};
+}
+
+/** The rest of the attempt takes orecs, and everything is undone in the right order. */
+Program orecs_in_the_middle(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 add_times(v, 0, 1);
+                 atomically(v.how(0), [] {
+                     add_both();
+                     const long both = 2;
+                     tm_store_bytes(&x.value, &both, sizeof both);
+                     check(x.get() == 2, "an own store is not seen");
+                     if (tm_attempt() == 1) x.set(5);
+                     if (tm_attempt() == 1) tm_restart();
+                 });
+             },
+             [=] { watch(v, 1); }},
+            sum_is(2)};
+}
+
+Program irrevocable_comes(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 2); },
+             [=] {
+                 atomically(v.how(1, TM_IRREVOCABLE), [] {
+                     ++z.value;
+                     add_both();
+                 });
+             }},
+            [] { check(x.value == 3 && y.value == 3 && z.value == 1, "an irrevocable transaction has not run once"); }};
+}
+
+Program irrevocable_in_place(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 add_times(v, 0, 1);
+                 atomically(v.how(0), [] {
+                     add_both();
+                     check(tm_irrevocable() == 0, "tm_irrevocable has failed");
+                     ++z.value;
+                     add_both();
+                 });
+             },
+             [=] { add_times(v, 1, 1); }},
+            [] { check(x.value == 4 && y.value == 4 && z.value == 1, "an irrevocable transaction has not run once"); }};
+}
+
+Program holder_comes(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 2); },
+             [] {
+                 tm_holder *const holder = tm_hold_begin();
+                 check(tm_hold(holder, &x, sizeof x) == 0 && tm_hold(holder, &y, sizeof y) == 0, "no holder");
+                 const long before = x.value;
+                 ++x.value;
+                 ++y.value;
+                 check(x.value == before + 1 && y.value == before + 1, "a transaction has changed what is held");
+                 tm_hold_end(holder);
+             }},
+            sum_is(3)};
+}
+
+/** A node is taken out and freed under who may look at it. */
+Program a_node_is_freed(const Variant &v)
+{
+    start_cells();
+    slot = static_cast<Cell *>(tm_malloc(sizeof(Cell)));
+    slot->value = 7;
+    return {{[=] {
+                 add_times(v, 0, 1);
+                 atomically(v.how(0), [] {
+                     Cell *const mine = load(slot);
+                     store(slot, nullptr);
+                     tm_free(mine);
+                 });
+             },
+             [=] {
+                 atomically(v.how(1), [] {
+                     if (const Cell *const node = load(slot)) check(node->get() == 7, "a freed node is seen");
+                 });
+             }}};
+}
+
+/** What is private now is used plainly, though others were about. */
+Program privatization(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 add_times(v, 0, 1);
+                 atomically(v.how(0), [] { z.set(1); });
+                 x.value = y.value = 100;
+             },
+             [=] {
+                 atomically(v.how(1), [] {
+                     if (!z.get()) add_both();
+                 });
+             }},
+            sum_is(100)};
+}
+
+const Add add{
+    {"alone", adders, 60, 0, "bias:1"},
+    {"alone, two come", two_come, 60, 0, "bias:1"},
+    {"alone, a reader comes", reader_comes, 60, 0, "bias:1"},
+    {"alone, rollback", rollback, 60, 0, "bias:1"},
+    {"alone, orecs in the middle", orecs_in_the_middle, 60, 0, "bias:1"},
+    {"alone, irrevocable comes", irrevocable_comes, 60, 0, "bias:1"},
+    {"alone, irrevocable in place", irrevocable_in_place, 60, 0, "bias:1"},
+    {"alone, a holder comes", holder_comes, 60, 0, "bias:1"},
+    {"alone, a node is freed", a_node_is_freed, 60, 0, "bias:1"},
+    {"alone, privatization", privatization, 60, 0, "bias:1"},
+    {"alone, clock overflow", orecs_in_the_middle, 4, 7, "bias:1"},
+    {"alone, clock overflow, two come", two_come, 4, 7, "bias:1"},
+    {"alone, serial at once", two_come, 60, 0, "bias:1,max_retries:0"},
+};
+
+} // namespace
+} // namespace libtm::test
