@@ -254,6 +254,25 @@ void kept(Checked &c)
         });
 }
 
+/** The log of a thread that runs alone: without memory for it everything goes through orecs. */
+void biased(Checked &c)
+{
+    tm_config_set("bias", "1");
+    for (int i = 0; i < 1100; ++i) // the context looks again
+        c.step(
+            "biased", 0,
+            [&] {
+                tm_store_i64(&c.memory.cells[0], tm_load_i64(&c.memory.cells[0]) + 1);
+                tm_store_i64(&c.memory.cells[1], 7);
+                if (i == 1099 && tm_attempt() == 1) tm_restart();
+            },
+            [&] {
+                ++c.model.cells[0];
+                c.model.cells[1] = 7;
+            });
+    tm_config_set("bias", "1024");
+}
+
 } // namespace
 
 std::vector<Workload> memory_workloads()
@@ -261,7 +280,7 @@ std::vector<Workload> memory_workloads()
     return {
         {"scalars", scalars},       {"many_writes", many_writes}, {"many_reads", many_reads}, {"bytes", bytes},
         {"privatize", privatize},   {"blocks", blocks},           {"reallocate", reallocate}, {"outside", outside},
-        {"null_on_oom", null_on_oom}, {"holds", holds}, {"kept", kept},
+        {"null_on_oom", null_on_oom}, {"holds", holds}, {"kept", kept}, {"biased", biased},
     };
 }
 
