@@ -148,6 +148,12 @@ Allocations::Free Allocations::free_made(void *block, bool may_index)
     return Free::freed;
 }
 
+bool Allocations::has_retired(const void *object, void (*destroy)(void *), std::size_t most) const
+{
+    const Retired *const end = retired_.begin() + std::min(most, retired_.size());
+    return std::any_of(retired_.begin(), end, [&](const Retired &one) { return one.object == object && one.destroy == destroy; });
+}
+
 bool Allocations::add_retired(void *object, void (*destroy)(void *), Growth growth, Arena &lender)
 {
     if (__builtin_expect(growth.tuned, 0) && !make_room(retired_, growth, lender)) return false;

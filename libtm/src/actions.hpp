@@ -62,6 +62,9 @@ public:
     enum class Free { not_made_here, freed, freed_before };
     /** Note that a block is freed, if this transaction has made it. */
     Free free_made(void *block, bool may_index);
+    std::size_t retired() const { return retired_.size(); }
+    /** Whether the object is among the first `most` that are retired so. */
+    bool has_retired(const void *object, void (*destroy)(void *), std::size_t most) const;
     bool add_retired(void *object, void (*destroy)(void *), Growth growth, Arena &lender);
     /** Bytes that `count` blocks need of a lender, at the most: lists that are moved whenever they double. */
     static constexpr std::size_t most_per_block = 4 * 24, most_for_lists = 16 * (24 + 16);

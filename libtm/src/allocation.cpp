@@ -73,6 +73,17 @@ bool lock_freed(Context &tx, void *block, std::size_t size)
     return true;
 }
 
+/** See to it that nobody uses a block that is to be freed. False: it has been freed before in this transaction. */
+bool take_out(Context &tx, void *block)
+{
+    constexpr std::size_t few = 16; // blocks that are cheap to look through
+    if (tx.duties & duty_alone) {
+        if (tx.allocations.has_retired(block, heap::release, few)) return false;
+        if (tx.alone && tx.allocations.retired() < few) return true; // nobody else runs
+    }
+    return lock_freed(tx, block, heap::usable_size(block));
+}
+
 void retire(Context &tx, void *object, void (*destroy)(void *), const char *operation)
 {
     tx.duties |= duty_allocations;
@@ -93,7 +104,7 @@ void free_block(Context &tx, void *block, const char *operation)
     using Free = Allocations::Free;
     Free result = tx.allocations.free_made(block, tx.closed_logs == 0);
     if (result == Free::not_made_here) {
-        result = lock_freed(tx, block, heap::usable_size(block)) ? Free::freed : Free::freed_before;
+        result = take_out(tx, block) ? Free::freed : Free::freed_before;
         if (result == Free::freed) retire(tx, block, heap::release, operation);
     }
     if (result != Free::freed_before) return;

@@ -19,7 +19,7 @@ namespace libtm::engine::bias {
 namespace {
 
 constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attempt go through orecs
-constexpr unsigned most_patience = 64;
+constexpr unsigned most_patience = 8;
 
 /** Who takes the bias or takes it away; all else of it follows from that order. */
 class Turn {

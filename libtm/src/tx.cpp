@@ -347,13 +347,15 @@ template <bool only_writes> bool commit_changes(Context &tx)
     return true;
 }
 
-/** Nothing but stores in place, or not even these. */
+/** Nothing but stores in place and blocks, or not even these. */
 bool commit_alone(Context &tx)
 {
+    const bool has_blocks = (tx.duties & duty_allocations) != 0;
     (bias::end_alone(tx) ? tx.stats.alone_writers : tx.stats.alone_readers).add();
     if (tx.duties & duty_bounds) forget_logs(tx);
     forget_attempt(tx); // the write log stays closed: there are more of this kind to come
     become_idle(tx);
+    if (has_blocks) tx.allocations.commit(tx, true);
     return true;
 }
 
@@ -441,7 +443,7 @@ bool commit(Context &tx)
         if (__builtin_expect(hooks::concern(tx), 0)) tx.duties |= duty_hooks;
         return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
     }
-    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return (tx.duties & ~duty_bounds) == duty_alone ? commit_alone(tx) : commit_changes<false>(tx);
+    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return (tx.duties & ~(duty_bounds | duty_allocations)) == duty_alone ? commit_alone(tx) : commit_changes<false>(tx);
     forget_attempt(tx);
     if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
     tx.stats.readers.add();

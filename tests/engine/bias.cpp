@@ -175,6 +175,39 @@ TEST_P(Bias, blocks_are_made_and_freed)
     EXPECT_TRUE(is_alone());
 }
 
+TEST_P(Bias, many_blocks_are_freed_and_none_twice)
+{
+    TM_SKIP_IF_SHAKEN();
+    constexpr std::size_t count = 40;
+    void *blocks[count];
+    for (void *&block : blocks) block = tm_malloc(24);
+    for (const std::size_t twice : {0ul, 10ul, 20ul, 39ul}) {
+        try {
+            tx([&] {
+                for (void *block : blocks) tm_free(block);
+                tm_free(blocks[twice]);
+            });
+            FAIL() << "freed twice: " << twice;
+        } catch (const error &refused) {
+            EXPECT_EQ(refused.kind(), TM_ERROR_FREE);
+        }
+    }
+    long value = 0;
+    try {
+        tx([&] {
+            tm_free(blocks[0]);
+            tm_memset(&value, 1, sizeof value); // from here on with orecs
+            tm_free(blocks[0]);
+        });
+        FAIL() << "freed twice";
+    } catch (const error &refused) {
+        EXPECT_EQ(refused.kind(), TM_ERROR_FREE);
+    }
+    tx([&] {
+        for (void *block : blocks) tm_free(block);
+    });
+}
+
 TEST_P(Bias, a_read_only_transaction_stores_nothing)
 {
     long value = 1;

@@ -21,6 +21,9 @@
 extern "C" {
 #endif
 
+/** What must not become a call: it is shorter than that. */
+#define TM_INLINE_ __attribute__((always_inline)) static inline
+
 /** A stripe is 2^TM_STRIPE_SHIFT_ bytes: 32. */
 #define TM_STRIPE_SHIFT_ 5
 
@@ -74,12 +77,10 @@ void tm_store_8_(void *addr, uint64_t value);
  *     so that whoever sees such a value also sees at (3) the lock that was taken before it;
  * (3) the orec again: unchanged means that the datum belongs to the version in (1).
  */
-#define TM_DEFINE_ACCESS_(bytes, word)                                                                                   \
+#define TM_DEFINE_ACCESS_(bytes, word)                                                                                 \
     typedef word __attribute__((may_alias)) tm_word_##bytes##_;                                                        \
-    static inline word tm_read_##bytes##_(const void *addr)                                                            \
+    static inline word tm_read_shared_##bytes##_(struct tm_context *tx, const void *addr)                              \
     {                                                                                                                  \
-        struct tm_context *const tx = tm_self_;                                                                        \
-        if (tx->alone) return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                     \
         uint64_t *const orec = tm_orec_of_(tx, addr);                                                                  \
         const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */ \
         const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */ \
@@ -93,8 +94,14 @@ void tm_store_8_(void *addr, uint64_t value);
         }                                                                                                              \
         return (word)tm_load_##bytes##_(addr);                                                                         \
     }                                                                                                                  \
+    TM_INLINE_ word tm_read_##bytes##_(const void *addr)                                                               \
+    {                                                                                                                  \
+        struct tm_context *const tx = tm_self_;                                                                        \
+        if (tx->alone) return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                     \
+        return tm_read_shared_##bytes##_(tx, addr);                                                                    \
+    }                                                                                                                  \
     /* The store, for one size: in place, if the transaction is alone. */                                              \
-    static inline void tm_write_##bytes##_(void *addr, uint64_t value)                                                 \
+    TM_INLINE_ void tm_write_##bytes##_(void *addr, uint64_t value)                                                    \
     {                                                                                                                  \
         struct tm_context *const tx = tm_self_;                                                                        \
         struct tm_undo_ *const undo = tx->undo_next;                                                                   \

@@ -76,23 +76,23 @@ concept scalar = std::is_trivially_copyable_v<T> && (sizeof(T) == 1 || sizeof(T)
 template <std::size_t N> struct word;
 template <> struct word<1> {
     using type = std::uint8_t;
-    static type load(const void *a) { return tm_read_1_(a); }
-    static void store(void *a, type v) { tm_write_1_(a, v); }
+    TM_INLINE_ type load(const void *a) { return tm_read_1_(a); }
+    TM_INLINE_ void store(void *a, type v) { tm_write_1_(a, v); }
 };
 template <> struct word<2> {
     using type = std::uint16_t;
-    static type load(const void *a) { return tm_read_2_(a); }
-    static void store(void *a, type v) { tm_write_2_(a, v); }
+    TM_INLINE_ type load(const void *a) { return tm_read_2_(a); }
+    TM_INLINE_ void store(void *a, type v) { tm_write_2_(a, v); }
 };
 template <> struct word<4> {
     using type = std::uint32_t;
-    static type load(const void *a) { return tm_read_4_(a); }
-    static void store(void *a, type v) { tm_write_4_(a, v); }
+    TM_INLINE_ type load(const void *a) { return tm_read_4_(a); }
+    TM_INLINE_ void store(void *a, type v) { tm_write_4_(a, v); }
 };
 template <> struct word<8> {
     using type = std::uint64_t;
-    static type load(const void *a) { return tm_read_8_(a); }
-    static void store(void *a, type v) { tm_write_8_(a, v); }
+    TM_INLINE_ type load(const void *a) { return tm_read_8_(a); }
+    TM_INLINE_ void store(void *a, type v) { tm_write_8_(a, v); }
 };
 
 } // namespace detail
