@@ -16,6 +16,7 @@
 
 #include "actions.hpp"
 #include "config.hpp"
+#include "labels.hpp"
 #include "logs.hpp"
 #include "stages.hpp"
 #include "stats.hpp"
@@ -43,6 +44,7 @@ enum Duty : unsigned {
     duty_stages = 2048,     ///< blocks with stages, locks (stages.hpp)
     duty_user_data = 4096,  ///< user data was set
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
+    duty_label = 16384,     ///< the counters of its label, or the size of its write set (labels.hpp)
 };
 
 /** In Manner::flags, beside those of the tm_attr: errors are returned where they can be (TM_FAILURE_RETURN). */
@@ -124,6 +126,11 @@ struct Context : tm_context {
     std::uint8_t closed_logs = 0;  ///< bits 1 << tm_log_kind: tm_log_auto_alloc() is off
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;
+
+    std::atomic<labels::Table *> label_table{nullptr}; ///< made with the first label, by the owner
+    labels::Run run;
+    AutoMode unlabelled;
+    std::uint64_t dropped_reads = 0; ///< entries that its read log has dropped so far
 
     std::jmp_buf jump_buffer;
     sigset_t saved_mask;
