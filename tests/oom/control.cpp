@@ -340,6 +340,30 @@ void stages_with(Checked &c, bool by_begin)
 void stages(Checked &c) { stages_with(c, false); }
 void stages_by_begin(Checked &c) { stages_with(c, true); }
 
+/** Blocks that must not begin where they do, in each other: more than need no memory. */
+void stages_refused(Checked &c)
+{
+    const attr mode = c.how(0);
+    tm_stages how{};
+    how.attr = &mode;
+    const std::uint64_t before = refused();
+    std::function<void(int)> block = [&](int depth) {
+        const int code = staged(how, [&](tm_stage_kind stage) {
+            if (stage == TM_STAGE_WORK) violation("stages: a refused block works");
+            if (stage == TM_STAGE_ONABORT && depth < 12) block(depth + 1);
+        });
+        if (code != EPERM && (code != ENOMEM || refused() == before)) violation("stages: a refused block ended with code %d", code);
+    };
+    const int code = staged(how, [&](tm_stage_kind stage) {
+        if (stage == TM_STAGE_WORK) add(c, 0, 1);
+        if (stage == TM_STAGE_ONCOMMIT) block(0);
+    });
+    if (code && (code != ENOMEM || refused() == before)) violation("stages: ended with code %d", code);
+    if (!code) ++c.model.cells[0];
+    if (tm_stage() != TM_STAGE_NONE) violation("stages: the blocks have not ended");
+    c.check("stages");
+}
+
 /** What finds no memory for its counters runs all the same, uncounted. More labels than a thread has room for. */
 void labels(Checked &c)
 {
@@ -386,7 +410,7 @@ std::vector<Workload> control_workloads()
 {
     return {
         {"actions", actions},       {"locals", locals},           {"reserve", reserve}, {"alone", alone}, {"nested", nested},
-        {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire}, {"labels", labels},
+        {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"stages_refused", stages_refused}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire}, {"labels", labels},
     };
 }
 
