@@ -166,6 +166,18 @@ void begin_alone(Context &tx)
     if (!tx.asks(TM_READ_ONLY)) tx.undo_end = tx.undo_log + undo_entries;
 }
 
+std::uint64_t stripes_stored(const Context &tx)
+{
+    std::uint64_t count = 0;
+    std::uintptr_t last = 0;
+    for (const tm_undo_ *entry = tx.undo_log; entry != tx.undo_next; ++entry) {
+        const std::uintptr_t base = reinterpret_cast<std::uintptr_t>(entry->addr) & ~std::uintptr_t{stripe_size - 1};
+        count += base != last;
+        last = base;
+    }
+    return count;
+}
+
 void undo(Context &tx)
 {
     while (tx.undo_next != tx.undo_log) {

@@ -50,6 +50,8 @@ inline bool end_alone(Context &tx)
     tx.undo_next = tx.undo_end = tx.undo_log;
     return stored;
 }
+/** Stripes that the undo log is about: changes from one to another, so that one which is come back to counts again. */
+std::uint64_t stripes_stored(const Context &tx);
 /** Write the old values back, the last one first. */
 void undo(Context &tx);
 

@@ -32,13 +32,13 @@ struct Option {
     const char *meaning;
 };
 
-constexpr const char *mode_names[] = {"write-back", "write-through"};
+constexpr const char *mode_names[] = {"write-back", "write-through", "auto"};
 constexpr const char *contention_names[] = {"suicide", "delay", "backoff", "timestamp"};
 constexpr const char *detection_names[] = {"auto", "written", "copied", "pagemap", "kpageflags", "compare"};
 constexpr const char *switch_names[] = {"off", "on"};
 
 constexpr Option table[] = {
-    {"mode", &Config::mode, TM_WRITE_BACK, TM_WRITE_THROUGH, mode_names, false, "where new values wait"},
+    {"mode", &Config::mode, TM_WRITE_BACK, TM_MODE_AUTO, mode_names, false, "where new values wait"},
     {"contention", &Config::contention, 0, 3, contention_names, false, "who gives way when two transactions meet"},
     {"max_retries", &Config::max_retries, 0, 1000000, nullptr, false, "restarts before a transaction runs alone"},
     {"spin", &Config::spin, 0, 1000000, nullptr, false, "looks at something held before giving way or the processor away"},
@@ -94,9 +94,9 @@ int assign(std::string_view name, std::string_view text)
     if (value < 0) return EINVAL;
     pthread_mutex_lock(&assign_mutex);
     (config.*option->value).store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
-    config.manner.store({0, get(config.mode) == TM_WRITE_THROUGH, get(config.quiescence) != 0,
-                         get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp), false},
-                        std::memory_order_relaxed);
+    const bool ages = get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp);
+    const auto begins_with = static_cast<std::uint8_t>((ages ? Manner::birth : 0) | (get(config.mode) == TM_MODE_AUTO ? Manner::automatic : 0));
+    config.manner.store({0, get(config.mode) == TM_WRITE_THROUGH, get(config.quiescence) != 0, begins_with, false}, std::memory_order_relaxed);
     pthread_mutex_unlock(&assign_mutex);
     return 0;
 }

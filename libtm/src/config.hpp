@@ -18,8 +18,11 @@ struct alignas(8) Manner {
     std::uint32_t flags; ///< of its tm_attr
     bool write_through;  ///< mode of the stripes that loads and stores make
     bool quiesces;       ///< writers wait for older transactions
-    bool has_birth;      ///< the policy timestamp is on
+    std::uint8_t begins_with; ///< of the bits below: what a begin has to do besides
     bool has_attr;
+
+    static constexpr std::uint8_t birth = 1;     ///< the policy timestamp is on
+    static constexpr std::uint8_t automatic = 2; ///< the mode is `auto`: write_through is chosen at the begin
 };
 
 /** The options' values. Read by running transactions, hence atomic; relaxed, since each stands for itself. */
@@ -40,7 +43,7 @@ struct Config {
     Value shake_seed{1};
 
     /** What a transaction without attributes begins with: derived from the options, one word to load. */
-    std::atomic<Manner> manner{Manner{0, false, true, false, false}};
+    std::atomic<Manner> manner{Manner{0, false, true, 0, false}};
 
     /** Read TM_CONF, once; freeze what the first transaction fixes. Called before the first context is made. */
     void start();

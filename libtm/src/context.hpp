@@ -16,6 +16,7 @@
 
 #include "actions.hpp"
 #include "config.hpp"
+#include "labels.hpp"
 #include "logs.hpp"
 #include "stages.hpp"
 #include "stats.hpp"
@@ -44,6 +45,7 @@ enum Duty : unsigned {
     duty_user_data = 4096,  ///< user data was set
     duty_alone = 16384,     ///< it has the bias (bias.hpp)
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
+    duty_label = 32768,     ///< the counters of its label, or the size of its write set (labels.hpp)
 };
 
 /** In Manner::flags, beside those of the tm_attr: errors are returned where they can be (TM_FAILURE_RETURN). */
@@ -141,6 +143,11 @@ struct Context : tm_context {
     Quiet quiet;
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;
+
+    std::atomic<labels::Table *> label_table{nullptr}; ///< made with the first label, by the owner
+    labels::Run run;
+    AutoMode unlabelled;
+    std::uint64_t dropped_reads = 0; ///< entries that its read log has dropped so far
 
     std::jmp_buf jump_buffer;
     sigset_t saved_mask;

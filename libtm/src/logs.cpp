@@ -46,6 +46,14 @@ void WriteLog::enter(Chunk *chunk)
     end_ = next_ + chunk->count;
 }
 
+std::size_t WriteLog::size() const
+{
+    if (used_ <= 1) return static_cast<std::size_t>(next_ - start_);
+    std::size_t count = static_cast<std::size_t>(next_ - current_->stripes());
+    for (const Chunk *chunk = first_; chunk != current_; chunk = chunk->next) count += chunk->count;
+    return count;
+}
+
 bool WriteLog::grow(Growth growth)
 {
     if (waiting_) {

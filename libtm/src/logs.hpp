@@ -60,6 +60,8 @@ struct Growth {
 class WriteLog {
 public:
     bool empty() const { return next_ == start_; }
+    /** Stripes. */
+    std::size_t size() const;
     bool full() const { return next_ == end_; }
     /** Needs !full(). */
     Stripe *add() { return next_++; }

@@ -27,6 +27,8 @@ private:
 struct Stats {
     Counter readers, writers, alone_readers, alone_writers, serial, extensions, waits, max_attempts;
     Counter aborts[TM_ABORT_REASONS];
+
+    void count_alone(bool wrote) { (wrote ? alone_writers : alone_readers).add(); }
 };
 
 } // namespace libtm::engine

@@ -42,6 +42,8 @@
  * STAGES AND LOCKS. Blocks with parts for on commit, on abort and finally (stages.hpp) are boundaries of their own, which a failure visits from the inside outwards. A
  * transaction that finds a lock busy waits for it between two attempts, never within one (locks.hpp). Both have one bit in Context::duties, so that others pay nothing.
  *
+ * LABELS. A transaction with a label is counted under it (labels.hpp); where the mode is `auto`, what was counted chooses between write-back and write-through (auto_mode.hpp).
+ *
  * PROGRESS. A transaction that has restarted too often takes the serial token (serial.cpp): no other writer runs beside it. The same token
  * carries irrevocable transactions and the reset of the clock.
  */
@@ -177,6 +179,7 @@ void take_back_buffers(Context &tx)
 
 void roll_back(Context &tx, tm_abort_reason reason)
 {
+    labels::roll_back(tx, reason);
     if (tx.duties & duty_prepared) hooks::table().rolled_back();
     end_plain_writes(tx);
     tx.limit = 0;
@@ -297,11 +300,11 @@ inline bool take_version(Context &tx, Word &version)
 }
 
 /** (f): from here on nobody waits for this transaction. */
-inline void quiesce(Context &tx)
+inline void quiesce(Context &tx, bool labelled)
 {
     tx.holds_orecs.store(true, std::memory_order_relaxed); // published by (11)
     tx.activity.leave();
-    if (wait_until_passed(tx)) tx.stats.waits.add();
+    if (labelled ? labels::wait_until_passed(tx) : wait_until_passed(tx)) tx.stats.waits.add();
 }
 
 /** The steps of the overview. `only_writes`: there is nothing to attend to but the write log. */
@@ -310,6 +313,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
     const bool wrote = only_writes || !tx.writes.empty();
     const bool acted = !only_writes && (tx.duties & duty_actions) != 0;
     const bool hooked = !only_writes && (tx.duties & duty_hooks) != 0;
+    const bool labelled = !only_writes && (tx.duties & duty_label) != 0;
     Word version = 0;
     if (acted && !prepare_actions(tx)) return false;
     if (hooked && !prepare_hooks(tx)) return false;
@@ -317,11 +321,12 @@ template <bool only_writes> bool commit_changes(Context &tx)
     if (!only_writes) end_plain_writes(tx);
     tx.limit = 0;
     tx.state = State::committing;
+    if (labelled) labels::measure(tx);
     const bool stored_alone = !only_writes && (tx.duties & duty_alone) && bias::end_alone(tx);
     copy_back(tx); // (d)
     if (hooked) tell_hooks(tx);
     if (acted) apply_actions(tx); // (e)
-    if (tx.manner.quiesces && (wrote || tx.allocations.retires())) quiesce(tx);
+    if (tx.manner.quiesces && (wrote || tx.allocations.retires())) quiesce(tx, labelled);
     release_committed(tx, version); // (g)
     if (tx.manner.quiesces) tx.holds_orecs.store(false, std::memory_order_release);
     if (!only_writes && tx.serial) {
@@ -331,7 +336,11 @@ template <bool only_writes> bool commit_changes(Context &tx)
     if (!only_writes && (tx.duties & duty_tuned)) take_back_buffers(tx);
     forget_logs(tx);
     if (acted || (!only_writes && (tx.duties & duty_tuned))) finish_actions(tx); // (h)
-    (wrote || stored_alone ? tx.stats.writers : tx.stats.readers).add();
+    if (!only_writes && (tx.duties & duty_alone) && !wrote)
+        tx.stats.count_alone(stored_alone);
+    else
+        (wrote ? tx.stats.writers : tx.stats.readers).add();
+    const labels::Ended ended = labelled ? labels::commit(tx, wrote || stored_alone) : labels::Ended{};
     const unsigned duties = tx.duties;
     become_idle(tx);
     if constexpr (!only_writes) {
@@ -339,7 +348,9 @@ template <bool only_writes> bool commit_changes(Context &tx)
         if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
         const bool staged = (duties & duty_stages) && stages::on_end(tx, true);
         if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
-        if (hooked && !end_hooks(tx)) { // (i)
+        const bool durable = !hooked || end_hooks(tx); // (i)
+        labels::end(ended);
+        if (!durable) {
             if (staged) stages::fail_late(tx);
             return false;
         }
@@ -351,7 +362,7 @@ template <bool only_writes> bool commit_changes(Context &tx)
 bool commit_alone(Context &tx)
 {
     const bool has_blocks = (tx.duties & duty_allocations) != 0;
-    (bias::end_alone(tx) ? tx.stats.alone_writers : tx.stats.alone_readers).add();
+    tx.stats.count_alone(bias::end_alone(tx));
     if (tx.duties & duty_bounds) forget_logs(tx);
     forget_attempt(tx); // the write log stays closed: there are more of this kind to come
     become_idle(tx);
@@ -395,14 +406,25 @@ inline bool set_attributes(Context &tx, const tm_attr &attr)
     Manner manner = tx.manner;
     manner.flags = attr.flags;
     manner.has_attr = true;
-    if (attr.mode != TM_MODE_DEFAULT) manner.write_through = attr.mode == TM_WRITE_THROUGH;
+    if (attr.mode != TM_MODE_DEFAULT) {
+        manner.write_through = attr.mode == TM_WRITE_THROUGH;
+        manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic);
+    }
     if (attr.flags & TM_NO_QUIESCENCE) manner.quiesces = false;
     tx.manner = manner;
-    return !(attr.flags & TM_IRREVOCABLE) && !attr.deadline;
+    return !(attr.flags & TM_IRREVOCABLE) && !attr.deadline && !attr.label && attr.mode != TM_MODE_AUTO;
+}
+
+/** What the options of the process demand of a begin. */
+[[gnu::noinline]] void begin_with_more(Context &tx, const tm_attr *attr)
+{
+    if (tx.manner.begins_with & Manner::birth) contention::take_birth(tx);
+    const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // set_attributes() will make it
+    if (tx.manner.begins_with & Manner::automatic && !own_choice) labels::begin_automatic(tx);
 }
 
 /** Begin irrevocable, or with a deadline: as between two attempts. */
-[[gnu::noinline]] bool begin_waiting(Context &tx)
+bool begin_waiting(Context &tx)
 {
     tx.wants_irrevocable = tx.asks(TM_IRREVOCABLE);
     if (tx.wants_irrevocable && tx.asks(TM_READ_ONLY)) {
@@ -413,6 +435,15 @@ inline bool set_attributes(Context &tx, const tm_attr &attr)
     tx.attempts = 0;
     tx.state = State::unwinding;
     return next_attempt(tx);
+}
+
+/** Begin with attributes that ask for more than flags; the clock was `now`. */
+[[gnu::noinline]] bool begin_specially(Context &tx, Word now)
+{
+    if (tx.attr.label || tx.attr.mode == TM_MODE_AUTO) labels::begin(tx);
+    if (tx.asks(TM_IRREVOCABLE) || tx.attr.deadline) return begin_waiting(tx);
+    start_attempt(tx, now);
+    return true;
 }
 
 } // namespace
@@ -431,8 +462,8 @@ bool begin(Context &tx, const tm_attr *attr)
     tx.error.kind = TM_ERROR_NONE;
     tx.begin_errno = *tx.errno_address;
     tx.manner = config.manner.load(std::memory_order_relaxed);
-    if (__builtin_expect(tx.manner.has_birth, 0)) contention::take_birth(tx);
-    if (attr && !set_attributes(tx, *attr)) return begin_waiting(tx);
+    if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr);
+    if (attr && !set_attributes(tx, *attr)) return begin_specially(tx, now);
     start_attempt(tx, now);
     return true;
 }
@@ -504,6 +535,7 @@ bool next_attempt(Context &tx)
     ++tx.attempts;
     tx.duties |= duty_retried;
     if (tx.serial) tx.duties |= duty_serial;
+    labels::begin_again(tx);
     if (tx.last_abort == TM_ABORTED_PROMOTED || tx.attempts > tries_without_log) tx.log_all_reads = true;
     start_attempt(tx, now);
     return true;

@@ -23,6 +23,7 @@ LEFT_OUT = [
     ('src/stats.hpp', '', 'counters of one writer'),
     ('src/config.hpp', '', 'options'),
     ('src/config.cpp', '', 'options'),
+    ('src/labels.cpp', '', 'counters of one writer, in lists that only grow'),
     ('src/tx.cpp', 'config.manner.load', 'options'),
     ('src/contention.cpp', '', 'a guess who should wait'),
     ('src/threads.hpp', 'own() const', 'the own word'),

@@ -12,7 +12,7 @@ struct Row {
     std::vector<const char *> good, wrong;
 };
 const Row rows[] = {
-    {"mode", {"write-through", "write-back"}, {"", "wb", "write", "write-backs", "1"}},
+    {"mode", {"write-through", "auto", "write-back"}, {"", "wb", "automatic", "write", "write-backs", "1"}},
     {"contention", {"suicide", "delay", "timestamp", "backoff"}, {"", "none", "back", "backoff "}},
     {"max_retries", {"0", "1", "1000000", "100"}, {"", "-1", "1000001", "x", "10x", "99999999999999999999", " 5"}},
     {"spin", {"0", "1000000", "100"}, {"", "-1", "1000001", "ten"}},

@@ -239,6 +239,28 @@ TEST_P(Hooks, may_run_transactions_when_it_has_ended)
     EXPECT_EQ(memory[0], 1);
 }
 
+TEST_P(Hooks, L3_what_runs_when_it_has_ended_is_counted_under_its_own_label)
+{
+    TM_SKIP_IF_SHAKEN();
+    const auto commits = [](const char *label) {
+        tm_label_stats stats;
+        tm_label_stats_get(label, &stats);
+        EXPECT_EQ(stats.commits, stats.duration_ns.count);
+        return stats.commits;
+    };
+    const std::uint64_t outer = commits("hooked"), inner = commits("in the hook");
+    in_ended = [] {
+        in_ended = nullptr;
+        for (int i = 0; i < 3; ++i) atomically(how(0, "in the hook"), [] { store(elsewhere, load(elsewhere) + 1); });
+    };
+    atomically(how(0, "hooked"), [] { store(memory[0], static_cast<unsigned char>(1)); });
+    EXPECT_EQ(commits("hooked") - outer, 1u);
+    EXPECT_EQ(commits("in the hook") - inner, 3u);
+    late_fault = EIO; // committed in memory all the same
+    EXPECT_THROW(atomically(how(0, "hooked"), [] { store(memory[0], static_cast<unsigned char>(2)); }), error);
+    EXPECT_EQ(commits("hooked") - outer, 2u);
+}
+
 TEST_P(Hooks, are_one_table)
 {
     static constexpr tm_hooks others = hooks;

@@ -340,11 +340,77 @@ void stages_with(Checked &c, bool by_begin)
 void stages(Checked &c) { stages_with(c, false); }
 void stages_by_begin(Checked &c) { stages_with(c, true); }
 
+/** Blocks that must not begin where they do, in each other: more than need no memory. */
+void stages_refused(Checked &c)
+{
+    const attr mode = c.how(0);
+    tm_stages how{};
+    how.attr = &mode;
+    const std::uint64_t before = refused();
+    std::function<void(int)> block = [&](int depth) {
+        const int code = staged(how, [&](tm_stage_kind stage) {
+            if (stage == TM_STAGE_WORK) violation("stages: a refused block works");
+            if (stage == TM_STAGE_ONABORT && depth < 12) block(depth + 1);
+        });
+        if (code != EPERM && (code != ENOMEM || refused() == before)) violation("stages: a refused block ended with code %d", code);
+    };
+    const int code = staged(how, [&](tm_stage_kind stage) {
+        if (stage == TM_STAGE_WORK) add(c, 0, 1);
+        if (stage == TM_STAGE_ONCOMMIT) block(0);
+    });
+    if (code && (code != ENOMEM || refused() == before)) violation("stages: ended with code %d", code);
+    if (!code) ++c.model.cells[0];
+    if (tm_stage() != TM_STAGE_NONE) violation("stages: the blocks have not ended");
+    c.check("stages");
+}
+
+/** What finds no memory for its counters runs all the same, uncounted. More labels than a thread has room for. */
+void labels(Checked &c)
+{
+    constexpr std::size_t count = 80;
+    const auto name = [](std::size_t i) { return "label " + std::to_string(i); };
+    const auto counted = [&] {
+        std::uint64_t all = 0;
+        for (std::size_t i = 0; i <= count; ++i) {
+            tm_label_stats stats;
+            tm_label_stats_get(i < count ? name(i).c_str() : TM_LABEL_OTHERS, &stats);
+            if (stats.attempts.count != stats.commits) violation("labels: not all distributions count the same");
+            all += stats.commits;
+        }
+        return all;
+    };
+    const std::uint64_t before = refused(), counted_before = counted();
+    std::uint64_t commits = 0;
+    for (int round = 0; round < 3; ++round)
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::string label = name(i);
+            attr a = c.how(0);
+            a.label = label.c_str();
+            if (round == 2) a.mode = TM_MODE_AUTO;
+            errno = 77;
+            try {
+                atomically(a, [&] {
+                    if (errno != 77) violation("labels: the begin has changed errno");
+                    add(c, i, 1);
+                });
+                ++c.model.cells[i];
+                ++commits;
+            } catch (const error &e) {
+                if (e.kind() != TM_ERROR_MEMORY || refused() == before) violation("labels: ended with error %d", e.kind());
+                ++shared->errors;
+            }
+        }
+    const std::uint64_t grown = counted() - counted_before;
+    if (grown > commits || (grown < commits && refused() == before))
+        violation("labels: %lu of %lu counted", static_cast<unsigned long>(grown), static_cast<unsigned long>(commits));
+    c.check("labels");
+}
+
 std::vector<Workload> control_workloads()
 {
     return {
         {"actions", actions},       {"locals", locals},           {"reserve", reserve}, {"alone", alone}, {"nested", nested},
-        {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire},
+        {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"stages_refused", stages_refused}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire}, {"labels", labels},
     };
 }
 

@@ -159,7 +159,7 @@ inline void be_overtaken(Cell &cell)
     libtm::load(cell.value);
 }
 
-/** One thread, each buffering mode. */
+/** One thread, each buffering mode, and the one that chooses. */
 class Modes : public ::testing::TestWithParam<tm_mode> {
 protected:
     static attr how(unsigned flags = 0, const char *label = nullptr) { return make_attr(GetParam(), flags, label); }
@@ -178,7 +178,7 @@ protected:
 
 inline std::string mode_name(const ::testing::TestParamInfo<tm_mode> &info)
 {
-    return info.param == TM_WRITE_BACK ? "write_back" : "write_through";
+    return info.param == TM_WRITE_BACK ? "write_back" : info.param == TM_WRITE_THROUGH ? "write_through" : "automatic";
 }
 inline std::string concurrent_name(const ::testing::TestParamInfo<std::tuple<Buffering, unsigned>> &info)
 {
@@ -187,7 +187,7 @@ inline std::string concurrent_name(const ::testing::TestParamInfo<std::tuple<Buf
 }
 
 #define TM_MODES_SUITE(suite)                                                                                          \
-    INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(TM_WRITE_BACK, TM_WRITE_THROUGH), libtm::test::mode_name)
+    INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(TM_WRITE_BACK, TM_WRITE_THROUGH, TM_MODE_AUTO), libtm::test::mode_name)
 #define TM_CONCURRENT_SUITE(suite)                                                                                     \
     INSTANTIATE_TEST_SUITE_P(, suite,                                                                                  \
                              ::testing::Combine(::testing::Values(libtm::test::Buffering::write_back,                  \

@@ -31,7 +31,8 @@ extern "C" {
 typedef enum tm_mode {
     TM_MODE_DEFAULT = 0, /**< the option `mode` of tm_config_set() */
     TM_WRITE_BACK = 1,
-    TM_WRITE_THROUGH = 2
+    TM_WRITE_THROUGH = 2,
+    TM_MODE_AUTO = 3 /**< one of the two, chosen for each label and thread by what its last transactions have written and how often they were rolled back */
 } tm_mode;
 
 /**
@@ -69,7 +70,7 @@ typedef struct tm_attr {
     unsigned max_retries TM_ZERO_;     /**< restarts before it runs alone; 0: the option `max_retries` */
     tm_durability durability TM_ZERO_; /**< see tm_durability */
     uint64_t deadline TM_ZERO_;        /**< CLOCK_MONOTONIC, ns; no attempt starts or waits after it: TM_ERROR_DEADLINE. 0: none */
-    const char *label TM_ZERO_;        /**< names the transaction in errors; must outlive it. NULL: none */
+    const char *label TM_ZERO_;        /**< names the transaction in errors and counters (tm_label_stats_get()); must outlive it. NULL: none */
     uint64_t reserved[4] TM_ZERO_;     /**< zero */
 } tm_attr;
 
