@@ -17,6 +17,7 @@
 #include <chrono>
 #include <ctime>
 #include <functional>
+#include <map>
 #include <memory>
 #include <sched.h>
 #include <string>
@@ -43,6 +44,7 @@ extern bool damaged;
 struct tally {
     double aborts = 0;
     double waits = 0;
+    std::map<std::string, double> more = {}; ///< by name; of these only what has happened is reported
 };
 
 inline nanoseconds now()
@@ -170,6 +172,8 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
         state.counters["fastest"] = static_cast<double>(fastest);
         state.counters["aborts"] = per_operation(after.aborts - before.aborts);
         state.counters["waits"] = per_operation(after.waits - before.waits);
+        for (const auto &[name, count] : after.more)
+            if (const double counted = count - before.more.at(name); counted > 0) state.counters[name] = per_operation(counted);
         if (!shared->workload.intact(total)) {
             damaged = true;
             state.SkipWithError("the data are not what the operations should have made of them");

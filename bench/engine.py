@@ -17,7 +17,7 @@ STORE = 'bench.json'
 
 
 def weight(name):
-    """A window grows with the threads: see driver.hpp."""
+    """Windows that it takes: they grow with the threads, see driver.hpp."""
     return max(1, int(name.rsplit(':', 1)[1]) // 2)
 
 
@@ -40,7 +40,7 @@ def run(options, extra):
             chosen.setdefault(workload, {})[name] = weight(name)
         for workload, weights in chosen.items():
             command = [binary, f'--benchmark_filter=^{workload}/', f'--window={size["window"]}', by_threads, *extra]
-            parts.append(Part(workload, command, size['rounds'], weights))
+            parts.append(Part(workload, command, size['rounds'], weights, unit=1.2 * size['window']))
     if not parts:
         return None
     merged = run_parts(parts)

@@ -14,8 +14,14 @@ tally count_aborts()
     tm_stats stats;
     tm_stats_get(&stats);
     tally sum;
-    for (const auto aborts : stats.aborts) sum.aborts += static_cast<double>(aborts);
+    for (int reason = 1; reason < TM_ABORT_REASONS; ++reason) {
+        const auto aborts = static_cast<double>(stats.aborts[reason]);
+        sum.aborts += aborts;
+        sum.more[std::string("aborts_") + tm_abort_reason_name(static_cast<tm_abort_reason>(reason))] = aborts;
+    }
     sum.waits = static_cast<double>(stats.waits);
+    for (const auto &[name, count] : {std::pair{"commits", stats.commits}, {"read_only", stats.read_only}, {"serial", stats.serial}, {"extensions", stats.extensions}})
+        sum.more[name] = static_cast<double>(count);
     return sum;
 }
 

@@ -50,6 +50,12 @@ class Figure:
         low, _, high = statistics.quantiles(self.values, n=4, method='inclusive')
         return f'{self.text(low)}-{self.text(high)}'
 
+    def range(self):
+        """Lower quartile, median, upper quartile, as far as there are as many values; for chart.Chart."""
+        if len(self.values) < 3:
+            return min(self.values), self.median(), max(self.values)
+        return tuple(statistics.quantiles(self.values, n=4, method='inclusive'))
+
     def goal(self):
         if self.target is None:
             return ''
@@ -90,14 +96,43 @@ def divide(above, below):
     return [a / b for a, b in zip(above, below) if b]
 
 
+def sampled(results):
+    """(workload, variant) -> the entries of all rounds; and the damages, a sentence each."""
+    samples, damaged = {}, list(results.get('failed', []))
+    for entry in results['benchmarks']:
+        if entry.get('error_occurred'):
+            damaged.append(f'{entry["name"]}: {entry["error_message"]}')
+            continue
+        samples.setdefault(tuple(entry['name'].split('/')[:2]), []).append(entry)
+    return samples, damaged
+
+
+class Output:
+    """Where headings and tables go: to the terminal. html_report.Recorder keeps them as well."""
+
+    def heading(self, text):
+        print(f'\n{text}\n')
+
+    def rows(self, head, rows):
+        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+        for row in [head, ['-' * w for w in widths], *rows]:
+            print('  ' + '  '.join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip())
+
+
+output = Output()
+
+
+def factor(value):
+    """A ratio within a sentence."""
+    return f'{value:.2f}' if value < 2 else f'{value:.1f}' if value < 10 else f'{value:,.0f}'
+
+
 def heading(number, text):
-    print(f'\n({number}) {text}\n')
+    output.heading(f'({number}) {text}')
 
 
 def print_rows(head, rows):
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    for i, row in enumerate([head, ['-' * w for w in widths], *rows]):
-        print('  ' + '  '.join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]).rstrip())
+    output.rows(head, rows)
 
 
 class Report:
