@@ -58,7 +58,7 @@ def main():
     if options.json:
         with open(options.json) as file:
             results = json.load(file)
-        return show(next((suite for suite in (pool, durable) if suite.made(results)), engine), results, options.json)
+        return show(next((suite for suite in SUITES.values() if suite.made(results)), engine), results, options.json)
 
     damaged, found = False, False
     for name, suite in SUITES.items():
