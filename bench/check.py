@@ -107,7 +107,7 @@ def compare(recorded, figures):
         word = ''
         if change > TOLERANCE:
             word = 'GREW'
-            grown.append(f'{name} grew from {before:.2f} to {now:.2f} instructions ({100 * change:+.0f} %)')
+            grown.append(f'{name} grew from {before:.2f} to {now:.2f} instructions ({100 * change:+.1f} %)')
         elif change < -TOLERANCE:
             word = 'improved'
             shrunk = True

@@ -8,12 +8,14 @@
  */
 #include "suite.hpp"
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <thread>
 #include <tm/tm.h>
 
@@ -28,7 +30,7 @@ struct options {
     int rounds = 1;
     int window_ms = 50;
     std::vector<int> threads{1, 2, 4, 8};
-    std::string libitm = "ml_wt"; // libitm ends a process that asks for a method it does not know
+    std::string libitm = "ml_wt";
 };
 
 /** What Google Benchmark has left over. */
@@ -40,7 +42,10 @@ bool parse(int argc, char **argv, options &to)
         if (equals == std::string::npos) return false;
         const std::string name = arg.substr(0, equals);
         if (name == "--libitm") {
+            // libitm takes its default for one that it does not know.
+            static constexpr std::array<std::string_view, 5> methods{"ml_wt", "gl_wt", "serial", "serialirr", "serialirr_onwrite"};
             to.libitm = arg.substr(equals + 1);
+            if (std::ranges::find(methods, to.libitm) == methods.end()) return false;
             continue;
         }
         std::istringstream values(arg.substr(equals + 1));
@@ -132,7 +137,7 @@ int main(int argc, char **argv)
     benchmark::Initialize(&argc, argv);
     bench::options options;
     if (!bench::parse(argc, argv, options)) {
-        std::cerr << "usage: tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [--libitm=METHOD] [--benchmark_...]\n";
+        std::cerr << "usage: tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [--libitm=ml_wt|gl_wt|serial|serialirr|serialirr_onwrite] [--benchmark_...]\n";
         return 2;
     }
     bench::window = bench::nanoseconds{options.window_ms} * 1'000'000;
