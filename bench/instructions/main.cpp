@@ -29,13 +29,24 @@ std::uint64_t &neighbour(int i) { return words[i * words_per_stripe + 1]; }
 
 volatile std::uint64_t seen;
 
-template <class Work> void count(const std::string &name, Work work)
+template <class Work> void repeat(Work work)
 {
     for (int i = 0; i < times; ++i) work(i);
+}
+
+/** As it is, without doing it before. */
+template <class Work> void count_now(const std::string &name, Work work)
+{
     CALLGRIND_TOGGLE_COLLECT;
-    for (int i = 0; i < times; ++i) work(i);
+    repeat(work);
     CALLGRIND_TOGGLE_COLLECT;
     CALLGRIND_DUMP_STATS_AT(name.c_str());
+}
+
+template <class Work> void count(const std::string &name, Work work)
+{
+    repeat(work);
+    count_now(name, work);
 }
 
 template <tm_mode Mode, unsigned Flags = 0> constexpr tm_attr attributes{Flags, Mode, 0, TM_DURABILITY_DEFAULT, 0, nullptr, {}};
@@ -69,21 +80,17 @@ template <tm_mode Mode> void count_map(const std::string &mode)
     constexpr std::uint64_t elements = 4 * times;
     structures::hash_map<structures::transactional, std::uint64_t, std::uint64_t> map(elements);
     for (std::uint64_t key = 0; key < elements; ++key) map.insert(2 * key, key);
-    const auto in_transaction = [&](auto work) { return [&map, work](int i) { seen = libtm::atomically(attributes<Mode>, [&] { return work(map, static_cast<std::uint64_t>(i)); }); }; };
+    const auto in_transaction = [&](auto work) {
+        return [&map, work](int i) { seen = libtm::atomically(attributes<Mode>, [&] { return work(map, static_cast<std::uint64_t>(i)); }); };
+    };
     const auto insert = in_transaction([](auto &to, std::uint64_t i) { return to.insert(2 * i + 1, i).second; });
     const auto erase = in_transaction([](auto &from, std::uint64_t i) { return from.erase(2 * i + 1); });
     count(mode + " lookup", in_transaction([](auto &in, std::uint64_t i) { return in.find(8 * i) != nullptr; }));
-    // All are counted where they find something to do.
-    for (int i = 0; i < times; ++i) insert(i);
-    for (int i = 0; i < times; ++i) erase(i);
-    CALLGRIND_TOGGLE_COLLECT;
-    for (int i = 0; i < times; ++i) insert(i);
-    CALLGRIND_TOGGLE_COLLECT;
-    CALLGRIND_DUMP_STATS_AT((mode + " insert").c_str());
-    CALLGRIND_TOGGLE_COLLECT;
-    for (int i = 0; i < times; ++i) erase(i);
-    CALLGRIND_TOGGLE_COLLECT;
-    CALLGRIND_DUMP_STATS_AT((mode + " erase").c_str());
+    // Each finds something to do.
+    repeat(insert);
+    repeat(erase);
+    count_now(mode + " insert", insert);
+    count_now(mode + " erase", erase);
 }
 
 template <tm_mode Mode> void count_mode(const std::string &mode)
