@@ -10,7 +10,7 @@ from tables import ALONE
 
 # A workload's processes run in turn, as often as `turns` says, each with its share of the rounds: one that measures one thread alone and has
 # no other (see company in main.cpp), one for all numbers of threads, and one for each further method of libitm, which reads it but once.
-QUICK = dict(rounds=7, window=15, turns=1, threads=[1, 2, 8], methods=[])
+QUICK = dict(rounds=5, window=22, turns=1, threads=[1, 2, 8], methods=[])
 FULL = dict(rounds=12, window=50, turns=3, threads=[1, 2, 4, 8], methods=['gl_wt', 'serialirr', 'serialirr_onwrite'])
 # The words of an array and the empty transaction: many workloads, of interest for their cost at one thread.
 WORDS = re.compile(r'(empty|read|write|modify)\b')
@@ -99,11 +99,11 @@ def report(results):
     print(f'software  libtm {context.get("libtm version", "?")}, heap {context.get("libtm heap", "?")} '
           f'({package("libjemalloc2")}), compiler {context.get("compiler", "?")}, C library {platform.libc_ver()[1]},')
     print(f'          Google Benchmark {package("libbenchmark-dev")}, libitm {package("libitm1")}')
-    for number, peer in enumerate(context['peers'].split('; ')):
+    for number, peer in enumerate(context.get('peers', '').split('; ')):
         print(f'{"" if number else "peers":10}{peer}')
     if any(variant.startswith('libitm-') for _, variant, _ in samples):
         print(f'{"":10}libitm-METHOD: ITM_DEFAULT_METHOD=METHOD')
-    if context['left out']:
+    if context.get('left out'):
         print(f'left out  {context["left out"]}')
     print_measured(context, max(map(len, samples.values()), default=0))
     return engine_tables.Report(samples).all(), damaged
