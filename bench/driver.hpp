@@ -103,6 +103,22 @@ template <class Workload> struct arena {
     score scores[most_threads];
 };
 
+/** One operation, under a synchronisation that may want to know what it is going to touch. */
+template <class Sync, class Workload, class Arguments> std::int64_t perform(Workload &workload, const Arguments &args)
+{
+    const auto body = [&workload, args] { return workload.apply(args); };
+    if constexpr (requires { Sync::run(workload, args, body); })
+        return Sync::run(workload, args, body);
+    else
+        return Sync::run(body);
+}
+
+/** What a thread holds as long as it uses a synchronisation: nothing, where that has no `membership`. */
+template <class Sync> struct membership {};
+template <class Sync>
+    requires requires { typename Sync::membership; }
+struct membership<Sync> : Sync::membership {};
+
 /** Run batches of operations until `end`; returns when it really ended. Batches grow until they dwarf the look at the clock. */
 template <class Sync, class Workload, class Score>
 nanoseconds play_until(nanoseconds end, Workload &workload, player &who, int &batch, Score &score)
@@ -113,7 +129,7 @@ nanoseconds play_until(nanoseconds end, Workload &workload, player &who, int &ba
         std::int64_t total = 0;
         for (int i = 0; i < batch; ++i) {
             const auto args = workload.draw(who);
-            total += Sync::run([&workload, args] { return workload.apply(args); });
+            total += perform<Sync>(workload, args);
         }
         score.operations += batch;
         score.total += total;
@@ -132,6 +148,7 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
     static tally before;
     const int thread = state.thread_index();
     const place here(thread, state.threads());
+    [[maybe_unused]] const membership<Sync> member;
     if (thread == 0) {
         shared = std::make_unique<Arena>(parameters);
         before = Sync::count();
@@ -197,6 +214,8 @@ public:
     explicit catalogue(std::vector<int> threads) : threads_(std::move(threads)) {}
 
     std::vector<subject> subjects;
+    /** How the peers are configured, and which are missing and why: a phrase each. */
+    std::vector<std::string> peers, missing;
 
 private:
     std::vector<int> threads_;

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file main.cpp
- * tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [options of Google Benchmark]
+ * tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [--libitm=METHOD] [options of Google Benchmark]
  *
  * The benchmarks of one workload stand together, and each round runs every one of them once: A B C A B C, so that
  * the n-th figures of all were measured within a second or so and can be compared on a machine whose speed changes.
  */
 #include "suite.hpp"
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <thread>
 #include <tm/tm.h>
 
@@ -28,6 +30,7 @@ struct options {
     int rounds = 1;
     int window_ms = 50;
     std::vector<int> threads{1, 2, 4, 8};
+    std::string libitm = "ml_wt";
 };
 
 /** What Google Benchmark has left over. */
@@ -38,6 +41,13 @@ bool parse(int argc, char **argv, options &to)
         const std::size_t equals = arg.find('=');
         if (equals == std::string::npos) return false;
         const std::string name = arg.substr(0, equals);
+        if (name == "--libitm") {
+            // libitm takes its default for one that it does not know.
+            static constexpr std::array<std::string_view, 5> methods{"ml_wt", "gl_wt", "serial", "serialirr", "serialirr_onwrite"};
+            to.libitm = arg.substr(equals + 1);
+            if (std::ranges::find(methods, to.libitm) == methods.end()) return false;
+            continue;
+        }
         std::istringstream values(arg.substr(equals + 1));
         std::vector<int> numbers;
         for (std::string value; std::getline(values, value, ',');) numbers.push_back(std::atoi(value.c_str()));
@@ -71,15 +81,22 @@ void enroll(const std::vector<subject> &subjects, int rounds)
                         ->Unit(benchmark::kMillisecond);
 }
 
-void describe()
+void describe(const catalogue &all)
 {
+    const auto joined = [](const std::vector<std::string> &phrases) {
+        std::string text;
+        for (const std::string &phrase : phrases) text += (text.empty() ? "" : "; ") + phrase;
+        return text;
+    };
+    benchmark::AddCustomContext("suite", "engine");
     benchmark::AddCustomContext("compiler", __VERSION__);
     for (const char *const option : {"version", "heap"}) {
         char value[64] = "?";
         tm_config_get(option, value, sizeof value);
         benchmark::AddCustomContext(std::string("libtm ") + option, value);
     }
-    benchmark::AddCustomContext("libitm method", std::getenv("ITM_DEFAULT_METHOD"));
+    benchmark::AddCustomContext("peers", joined(all.peers));
+    benchmark::AddCustomContext("left out", joined(all.missing));
 }
 
 /**
@@ -117,21 +134,23 @@ private:
 
 int main(int argc, char **argv)
 {
-    // Its default depends on the number of threads, and for one it is not to synchronise at all.
-    setenv("ITM_DEFAULT_METHOD", "ml_wt", 1);
     benchmark::Initialize(&argc, argv);
     bench::options options;
     if (!bench::parse(argc, argv, options)) {
-        std::cerr << "usage: tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [--benchmark_...]\n";
+        std::cerr << "usage: tm-bench [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] [--libitm=ml_wt|gl_wt|serial|serialirr|serialirr_onwrite] [--benchmark_...]\n";
         return 2;
     }
     bench::window = bench::nanoseconds{options.window_ms} * 1'000'000;
     bench::catalogue catalogue(options.threads);
     bench::add_locks(catalogue);
     bench::add_libtm(catalogue);
-    bench::add_libitm(catalogue);
+    // Read when libitm is used first. Its default depends on the number of threads, and for one it is not to synchronise at all.
+    setenv("ITM_DEFAULT_METHOD", options.libitm.c_str(), 1);
+    bench::add_libitm(catalogue, options.libitm);
+    bench::add_tbb(catalogue);
+    bench::add_cds(catalogue);
     bench::enroll(catalogue.subjects, options.rounds);
-    bench::describe();
+    bench::describe(catalogue);
     const bool alone = std::ranges::max(options.threads) == 1;
     benchmark::AddCustomContext("alone", alone ? "yes" : "no");
     std::optional<bench::company> company;

@@ -27,8 +27,6 @@ import runner  # noqa: E402
 from chart import Chart  # noqa: E402
 import plots  # noqa: E402
 
-# Suites that have no charts and no summary yet.
-PLAIN = {'engine'}
 STAND_IN = '''#!/bin/sh
 cat >/dev/null
 echo '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9"><title>G</title><defs><path id="a" d="M0,0 L9,9"/></defs>'
@@ -133,8 +131,7 @@ class Reports(unittest.TestCase):
 
     def test_every_suite_has_charts_and_a_summary(self):
         for name, suite in report.SUITES.items():
-            has = hasattr(suite, 'charts') and hasattr(suite, 'summary')
-            self.assertTrue(has or name in PLAIN, name)
+            self.assertTrue(hasattr(suite, 'charts') and hasattr(suite, 'summary'), name)
 
     def test_all_of_it_is_in_one_file_that_needs_no_other(self):
         status, output, _, path = self.make()
@@ -151,7 +148,7 @@ class Reports(unittest.TestCase):
                 self.assertIn(peer, text)
 
     def test_with_gnuplot_each_chart_is_drawn(self):
-        charts = sum(len(report.SUITES[name].charts(recorded(name))) for name in NAMES if name not in PLAIN)
+        charts = sum(len(report.SUITES[name].charts(recorded(name))) for name in NAMES)
         self.assertGreater(charts, 4)
         for gnuplot in [STAND_IN] + ([f'#!/bin/sh\nexec {shutil.which("gnuplot")} "$@"\n'] if plots.available() else []):
             status, _, errors, path = self.make(gnuplot=gnuplot)
