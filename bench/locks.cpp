@@ -3,21 +3,11 @@
  * @file locks.cpp
  * What libtm is compared with: one std::mutex, and no synchronisation at all.
  */
+#include "locks.hpp"
 #include "suite.hpp"
-#include <mutex>
 
 namespace bench {
 namespace {
-
-/** Plain code. Its malloc must not be optimised away together with its free. */
-struct ordinary : structures::plain {
-    static void *allocate(std::size_t size)
-    {
-        void *block = plain::allocate(size);
-        benchmark::DoNotOptimize(block);
-        return block;
-    }
-};
 
 struct nothing {
     using access = ordinary;
@@ -34,19 +24,6 @@ struct nothing {
 /** Where nothing is shared: malloc and free. */
 struct nothing_shared : nothing {
     static constexpr bool concurrent = true;
-};
-
-struct one_mutex {
-    using access = ordinary;
-    static constexpr bool concurrent = true;
-    template <class Body> static std::int64_t run(Body body)
-    {
-        const std::lock_guard hold(mutex);
-        return body();
-    }
-    static tally count() { return {}; }
-
-    alignas(64) static inline std::mutex mutex;
 };
 
 } // namespace

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file libtm.hpp
+ * libtm as a synchronisation (see suite.hpp): write-back and write-through by the transaction's attributes, in the block of C and in libtm::atomically.
+ */
+#ifndef BENCH_LIBTM_HPP
+#define BENCH_LIBTM_HPP
+
+#include "driver.hpp"
+#include <structures/access.hpp>
+#include <tm/tm.hpp>
+
+namespace bench {
+
+inline tally count_aborts()
+{
+    tm_stats stats;
+    tm_stats_get(&stats);
+    tally sum;
+    for (const auto aborts : stats.aborts) sum.aborts += static_cast<double>(aborts);
+    sum.restarts = static_cast<double>(stats.aborts[TM_ABORTED_RESTART]);
+    sum.waits = static_cast<double>(stats.waits);
+    return sum;
+}
+
+template <tm_mode Mode, unsigned Flags> inline constexpr tm_attr attributes{Flags, Mode, 0, TM_DURABILITY_DEFAULT, 0, nullptr, {}};
+
+/** tm_begin ... tm_commit */
+template <tm_mode Mode, unsigned Flags = 0> struct block {
+    using access = structures::transactional;
+    static constexpr bool concurrent = true;
+    template <class Body> static std::int64_t run(Body body)
+    {
+        tm_save std::int64_t result = 0;
+        tm_begin_with((&attributes<Mode, Flags>))
+            result = body();
+        tm_commit
+        tm_end
+        return result;
+    }
+    static tally count() { return count_aborts(); }
+};
+
+/** libtm::atomically */
+template <tm_mode Mode, unsigned Flags = 0> struct lambda : block<Mode, Flags> {
+    template <class Body> static std::int64_t run(Body body) { return libtm::atomically(attributes<Mode, Flags>, body); }
+};
+
+} // namespace bench
+
+#endif
