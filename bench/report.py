@@ -13,9 +13,10 @@ import sys
 import durable
 import engine
 import pool
+import sweep
 from runner import Witness
 
-SUITES = {'engine': engine, 'pool': pool, 'durable': durable}
+SUITES = {'engine': engine, 'sweep': sweep, 'pool': pool, 'durable': durable}
 
 
 def measure(suite, options, extra):
@@ -45,11 +46,11 @@ def show(suite, results, store):
 
 def main():
     parser = argparse.ArgumentParser(prog='bench/run', description='Measure libtm; print tables of ratios and the figures missed.',
-                                     epilog='Other options go to tm-bench, with --suite pool or durable to tm-pool-bench or tm-durable-bench: --window=MS, --benchmark_...')
+                                     epilog='Other options go to tm-bench, with --suite sweep, pool or durable to tm-sweep-bench, tm-pool-bench or tm-durable-bench: --window=MS, --benchmark_...')
     parser.add_argument('build', help=argparse.SUPPRESS)
     parser.add_argument('--quick', action='store_true', help='about 7 minutes (the default)')
     parser.add_argument('--full', action='store_true', help='about 40 minutes: more rounds, 4 threads, more arrays, a pool of 1 GiB')
-    parser.add_argument('--suite', choices=SUITES, help='only the transactions in memory (engine), images on disk (pool) or transactions on disk (durable)')
+    parser.add_argument('--suite', choices=SUITES, help='only the transactions in memory (engine), write-back against write-through (sweep), images on disk (pool) or transactions on disk (durable)')
     parser.add_argument('--filter', default='', metavar='REGEX', help='only the workloads that match, such as bank, tree-20 or commit-8')
     parser.add_argument('--dir', metavar='DIRECTORY', help='where the suites of pools have their files (default $TMPDIR, else /var/tmp)')
     parser.add_argument('--json', metavar='FILE', help='print the tables of an earlier run')
@@ -58,7 +59,7 @@ def main():
     if options.json:
         with open(options.json) as file:
             results = json.load(file)
-        return show(next((suite for suite in (pool, durable) if suite.made(results)), engine), results, options.json)
+        return show(next((suite for suite in (sweep, pool, durable) if suite.made(results)), engine), results, options.json)
 
     damaged, found = False, False
     for name, suite in SUITES.items():
