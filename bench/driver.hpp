@@ -94,6 +94,7 @@ template <class Workload> struct arena {
     struct alignas(64) score {
         std::int64_t operations = 0;
         std::int64_t total = 0;
+        std::int64_t warmed = 0; ///< operations before the window
     };
 
     explicit arena(const typename Workload::parameters &parameters) : workload(parameters) {}
@@ -171,20 +172,20 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
         const nanoseconds taken = state.threads() == 1 ? processor_time() - busy : std::max(end - begin, length);
         state.SetIterationTime(static_cast<double>(taken) * 1e-9);
         state.SetItemsProcessed(measured.operations);
-        arena.scores[thread] = {measured.operations, warmed.total + measured.total};
+        arena.scores[thread] = {measured.operations, warmed.total + measured.total, warmed.operations};
     }
     // The end of the loop is a barrier of Google Benchmark's.
     if (thread == 0) {
-        std::int64_t total = 0, operations = 0, slowest = INT64_MAX, fastest = 0;
+        std::int64_t total = 0, all = 0, slowest = INT64_MAX, fastest = 0;
         for (int i = 0; i < state.threads(); ++i) {
             const auto &score = shared->scores[i];
             total += score.total;
-            operations += score.operations;
+            all += score.warmed + score.operations;
             slowest = std::min(slowest, score.operations);
             fastest = std::max(fastest, score.operations);
         }
         const tally after = Sync::count();
-        const auto per_operation = [&](double count) { return count / static_cast<double>(std::max<std::int64_t>(operations, 1)); };
+        const auto per_operation = [&](double count) { return count / static_cast<double>(std::max<std::int64_t>(all, 1)); };
         state.counters["slowest"] = static_cast<double>(slowest);
         state.counters["fastest"] = static_cast<double>(fastest);
         state.counters["aborts"] = per_operation(after.aborts - before.aborts);
@@ -202,11 +203,13 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
 /** All subjects of one synchronisation are added through this: see suite.hpp. */
 class catalogue {
 public:
+    /** With all numbers of threads that are asked for, or with those of them for which `wanted` is true. */
     template <class Sync, class Workload>
-    void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters)
+    void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters,
+             const std::function<bool(int)> &wanted = [](int) { return true; })
     {
         for (const int threads : threads_)
-            if (threads == 1 || Sync::concurrent)
+            if ((threads == 1 || Sync::concurrent) && wanted(threads))
                 subjects.push_back({workload, variant, threads,
                                     [parameters](benchmark::State &state) { measure<Sync, Workload>(state, parameters); }});
     }

@@ -3,23 +3,13 @@
  * @file locks.cpp
  * What libtm is compared with: one std::mutex, one std::shared_mutex, a lock for each part of the data, and no synchronisation at all.
  */
+#include "locks.hpp"
 #include "suite.hpp"
 #include <algorithm>
-#include <mutex>
 #include <shared_mutex>
 
 namespace bench {
 namespace {
-
-/** Plain code. Its malloc must not be optimised away together with its free. */
-struct ordinary : structures::plain {
-    static void *allocate(std::size_t size)
-    {
-        void *block = plain::allocate(size);
-        benchmark::DoNotOptimize(block);
-        return block;
-    }
-};
 
 struct nothing {
     using access = ordinary;
@@ -36,19 +26,6 @@ struct nothing {
 /** Where nothing is shared: malloc and free. */
 struct nothing_shared : nothing {
     static constexpr bool concurrent = true;
-};
-
-struct one_mutex {
-    using access = ordinary;
-    static constexpr bool concurrent = true;
-    template <class Body> static std::int64_t run(Body body)
-    {
-        const std::lock_guard hold(mutex);
-        return body();
-    }
-    static tally count() { return {}; }
-
-    alignas(64) static inline std::mutex mutex;
 };
 
 /** Operations that only read go on together. */

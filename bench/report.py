@@ -18,9 +18,10 @@ import export
 import html_report
 import plots
 import pool
+import sweep
 from runner import BUSY, Progress, Session, Witness, machine
 
-SUITES = {'engine': engine, 'pool': pool, 'durable': durable}
+SUITES = {'engine': engine, 'sweep': sweep, 'pool': pool, 'durable': durable}
 TITLES = {'engine': 'Transactions in memory', 'applications': 'Applications', 'sweep': 'Write-back against write-through', 'pool': 'Images on disk', 'durable': 'Durable transactions'}
 
 

@@ -26,9 +26,11 @@ namespace bench {
 /** A thread's own random numbers (xorshift64*) and its memory of what it did. */
 struct player {
     std::uint64_t state;
+    int number; ///< of the thread, from 0
     bool inserted = false;
+    bool doomed = false; ///< the operation is still to be rolled back
 
-    explicit player(int thread) : state(0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(thread + 1)) {}
+    explicit player(int thread) : state(0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(thread + 1)), number(thread) {}
 
     std::uint64_t next()
     {
