@@ -10,12 +10,13 @@ import json
 import os
 import sys
 
+import applications
 import durable
 import engine
 import pool
 from runner import Witness
 
-SUITES = {'engine': engine, 'pool': pool, 'durable': durable}
+SUITES = {'engine': engine, 'applications': applications, 'pool': pool, 'durable': durable}
 
 
 def measure(suite, options, extra):
@@ -58,7 +59,7 @@ def main():
     if options.json:
         with open(options.json) as file:
             results = json.load(file)
-        return show(next((suite for suite in (pool, durable) if suite.made(results)), engine), results, options.json)
+        return show(next((suite for suite in (applications, pool, durable) if suite.made(results)), engine), results, options.json)
 
     damaged, found = False, False
     for name, suite in SUITES.items():
