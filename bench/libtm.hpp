@@ -24,7 +24,7 @@ inline tally count_aborts()
     }
     sum.waits = static_cast<double>(stats.waits);
     for (const auto &[name, count] :
-         {std::pair{"commits", stats.commits}, {"read_only", stats.read_only}, {"alone", stats.alone}, {"serial", stats.serial}, {"extensions", stats.extensions}})
+         {std::pair{"commits", stats.commits}, {"read_only", stats.read_only}, {"commits_alone", stats.alone}, {"serial", stats.serial}, {"extensions", stats.extensions}})
         sum.more[name] = static_cast<double>(count);
     return sum;
 }

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 
+import applications
 import durable
 import engine
 import export
@@ -21,7 +22,7 @@ import pool
 import sweep
 from runner import BUSY, Progress, Session, Witness, machine
 
-SUITES = {'engine': engine, 'sweep': sweep, 'pool': pool, 'durable': durable}
+SUITES = {'engine': engine, 'applications': applications, 'sweep': sweep, 'pool': pool, 'durable': durable}
 TITLES = {'engine': 'Transactions in memory', 'applications': 'Applications', 'sweep': 'Write-back against write-through', 'pool': 'Images on disk', 'durable': 'Durable transactions'}
 
 
