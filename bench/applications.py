@@ -2,7 +2,6 @@
 """The suite of applications: tm-applications-bench, a process per application, and its tables."""
 import os
 import re
-import statistics
 
 from chart import Chart
 from runner import Part, c_library, listed, package, print_machine, print_measured, run_parts
@@ -25,7 +24,7 @@ REASONS = {'found it held': ['locked'], 'what it had read has changed': ['change
 
 def made(results):
     """Whether they are of this suite."""
-    return 'applications' in results['context']
+    return results['context'].get('suite') == 'applications'
 
 
 def run(options, extra):
@@ -158,22 +157,14 @@ class Report:
 def report(results):
     """Print the tables; the figures missed and the damages, a sentence each."""
     samples, context = Samples(results), results['context']
-    has_libitm = any(variant == 'libitm' for _, variant, _ in samples.entries)
-    peer = f'libitm {package("libitm1")} ({context["libitm method"]})' if has_libitm else 'libitm not measured'
     print_machine(context)
     print(f'software  libtm {context["libtm version"]}, heap {context["libtm heap"]} ({package("libjemalloc2")}), compiler {context["compiler"]}, '
           f'C library {c_library()},')
-    print(f'          Google Benchmark {package("libbenchmark-dev")}, {peer}')
+    print(f'          Google Benchmark {package("libbenchmark-dev")}, libitm {package("libitm1")}; {context["peers"]}')
+    if context['left out']:
+        print(f'left out  {context["left out"]}')
     print_measured(context, samples.rounds())
     return Report(samples).all(), samples.damaged
-
-
-def point(x, values):
-    """As a Chart wants it."""
-    if len(values) < 2:
-        return x, values[0], values[0], values[0]
-    low, median, high = statistics.quantiles(values, n=4, method='inclusive')
-    return x, low, median, high
 
 
 def bars(title, y_label, subjects, ratio_of):
@@ -182,7 +173,7 @@ def bars(title, y_label, subjects, ratio_of):
     for name, subject in subjects:
         figures = [(label, ratio_of(application, subject)) for application, label in APPLICATIONS.items()]
         if any(values for _, values in figures):
-            chart.series[name] = [point(label, values) for label, values in figures if values]
+            chart.series[name] = [(label, *Figure(values).range()) for label, values in figures if values]
     return [chart] if chart.series else []
 
 
@@ -199,7 +190,7 @@ def charts(results):
         for application, label in APPLICATIONS.items():
             figures = [(n, s.speed(application, ('wb', n), sequential(n))) for n in s.threads]
             if any(values for _, values in figures):
-                lines.series[label] = [point(n, values) for n, values in figures if values]
+                lines.series[label] = [(n, *Figure(values).range()) for n, values in figures if values]
         drawn += [lines] if lines.series else []
     return drawn
 

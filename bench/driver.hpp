@@ -33,6 +33,7 @@ struct subject {
     std::string variant;
     int threads;
     std::function<void(benchmark::State &)> run;
+    bool starts_threads = false; ///< itself; else Google Benchmark does
 };
 
 /** The length of a window; main() sets it. */
@@ -208,20 +209,19 @@ public:
     void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters,
              const std::function<bool(int)> &wanted = [](int) { return true; })
     {
-        for (const int threads : threads_)
-            if ((threads == 1 || Sync::concurrent) && wanted(threads))
-                subjects.push_back({workload, variant, threads,
+        for (const int number : threads)
+            if ((number == 1 || Sync::concurrent) && wanted(number))
+                subjects.push_back({workload, variant, number,
                                     [parameters](benchmark::State &state) { measure<Sync, Workload>(state, parameters); }});
     }
 
-    explicit catalogue(std::vector<int> threads) : threads_(std::move(threads)) {}
+    explicit catalogue(std::vector<int> asked) : threads(std::move(asked)) {}
 
+    /** The numbers of threads that are asked for. */
+    const std::vector<int> threads;
     std::vector<subject> subjects;
     /** How the peers are configured, and which are missing and why: a phrase each. */
     std::vector<std::string> peers, missing;
-
-private:
-    std::vector<int> threads_;
 };
 
 } // namespace bench

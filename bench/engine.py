@@ -62,7 +62,7 @@ def run(options, extra):
     processes = [
         ([], [1], lambda workload, variant: True),
         ([], [1, 2] if options.full else [], lambda workload, variant: WORDS.match(workload)),
-        ([], structure_threads, lambda workload, variant: not WORDS.match(workload)),
+        ([], structure_threads, lambda workload, variant: not WORDS.match(workload) and variant != 'wb-no-bias'),
         *(([f'--libitm={method}'], structure_threads, lambda workload, variant: variant.startswith('libitm-') and not WORDS.match(workload))
           for method in size['methods'])]
     by_workload = {}

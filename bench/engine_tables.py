@@ -162,7 +162,17 @@ class Report:
         self.grid(9, 'beside the targets: aborts and waits for quiescence, per commit', [
             (f'{name} {what}, {n}', lambda w, c=counter, m=mode, n=n: middle(r.counter(c, w, m, n), 3))
             for counter, what in (('aborts', 'aborts'), ('waits', 'waits')) for mode, name in MODES.items() for n in (2, 8)])
+        if any(r.rate(w, 'wb-no-bias') for w in WORKLOADS):
+            self.bias()
         return self.missed
+
+    def bias(self):
+        """What it brings a thread that is alone."""
+        r = self.results
+        self.grid(10, 'beside the targets: write-back in a thread alone, which the bias spares the orecs, and without it', [
+            *((f'{title}, M/s', lambda w, v=variant: middle([rate / 1e6 for rate in r.rate(w, v)])) for variant, title in (('wb', 'with'), ('wb-no-bias', 'without'))),
+            ('with to without', lambda w: Figure(r.ratio(w, ('wb', ALONE), ('wb-no-bias', ALONE)))),
+            *((f'{title}: commits alone', lambda w, v=variant: middle(r.counter('commits_alone', w, v, ALONE))) for variant, title in (('wb', 'with'), ('wb-no-bias', 'without')))])
 
     # Charts
 

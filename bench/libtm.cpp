@@ -22,6 +22,25 @@ struct block_by_default : block<TM_MODE_DEFAULT> {
     }
 };
 
+/** What a thread alone saves by the bias: write-back without it. */
+struct without_bias : lambda<TM_WRITE_BACK> {
+    static constexpr bool concurrent = false; // the option is the process's
+    class membership {
+    public:
+        membership()
+        {
+            tm_config_get("bias", before_, sizeof before_);
+            tm_config_set("bias", "0");
+        }
+        ~membership() { tm_config_set("bias", before_); }
+        membership(const membership &) = delete;
+        membership &operator=(const membership &) = delete;
+
+    private:
+        char before_[16];
+    };
+};
+
 } // namespace
 
 void add_libtm(catalogue &to)
@@ -30,6 +49,7 @@ void add_libtm(catalogue &to)
     add_all<lambda<TM_WRITE_THROUGH>>(to, "wt");
     add_structures<lambda<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
     add_structures<lambda<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
+    add_structures<without_bias>(to, "wb-no-bias");
     add_reads<lambda<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
     add_empty<block_by_default>(to, "default");
     add_empty<block<TM_WRITE_BACK>>(to, "wb-c");

@@ -29,5 +29,5 @@ int main(int argc, char **argv)
         bench::add_tbb(catalogue);
         bench::add_cds(catalogue);
     };
-    return bench::run(argc, argv, {"tm-bench", "engine", "[--libitm=ml_wt|gl_wt|serial|serialirr|serialirr_onwrite] ", bench::arena<bench::empty<int>>::most_threads, set, fill});
+    return bench::run(argc, argv, {"tm-bench", "engine", "[--libitm=ml_wt|gl_wt|serial|serialirr|serialirr_onwrite] ", 50, bench::arena<bench::empty<int>>::most_threads, set, fill});
 }

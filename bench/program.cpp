@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "program.hpp"
+#include <charconv>
 #include <condition_variable>
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <optional>
-#include <sstream>
+#include <string_view>
 #include <thread>
 #include <tm/tm.h>
 
@@ -18,18 +19,24 @@ namespace {
 
 struct options {
     int rounds = 1;
-    int window_ms = 50;
+    int window_ms;
     std::vector<int> threads{1, 2, 4, 8};
 };
 
-/** Numbers with commas between them; none if one of them is none, or less than 1. */
-std::vector<int> numbers_of(const std::string &text)
+/** Numbers from 1 to `most`, with commas between them; nothing if it is not that. */
+std::vector<int> numbers_of(std::string_view text, int most)
 {
-    std::istringstream values(text);
     std::vector<int> numbers;
-    for (std::string value; std::getline(values, value, ',');) numbers.push_back(std::atoi(value.c_str()));
-    const bool sane = std::ranges::all_of(numbers, [](int n) { return n >= 1; });
-    return sane ? numbers : std::vector<int>{};
+    const char *const end = text.data() + text.size();
+    for (const char *at = text.data();; ++at) {
+        int number = 0;
+        const auto [rest, error] = std::from_chars(at, end, number);
+        if (error != std::errc{} || number < 1 || number > most) return {};
+        numbers.push_back(number);
+        if (rest == end) return numbers;
+        if (*rest != ',') return {};
+        at = rest;
+    }
 }
 
 /** What Google Benchmark has left over. */
@@ -41,21 +48,29 @@ bool parse(int argc, char **argv, const program &what, options &to)
         if (equals == std::string::npos) return false;
         const std::string name = arg.substr(0, equals), value = arg.substr(equals + 1);
         if (what.set && what.set(name, value)) continue;
-        const std::vector<int> numbers = numbers_of(value);
+        const std::vector<int> numbers = numbers_of(value, name == "--threads" ? what.most_threads : 1'000'000);
         if (numbers.empty()) return false;
-        if (name == "--rounds")
-            to.rounds = numbers[0];
-        else if (name == "--window")
-            to.window_ms = numbers[0];
-        else if (name == "--threads" && std::ranges::max(numbers) <= what.most_threads)
+        if (name == "--threads")
             to.threads = numbers;
+        else if (name == "--rounds" && numbers.size() == 1)
+            to.rounds = numbers[0];
+        else if (name == "--window" && numbers.size() == 1 && what.window_ms)
+            to.window_ms = numbers[0];
         else
             return false;
     }
     return true;
 }
 
-void enroll(const std::vector<subject> &subjects, int rounds)
+void enroll(const subject &one)
+{
+    std::string name = one.workload + "/" + one.variant;
+    if (one.starts_threads) name.append("/").append(std::to_string(one.threads));
+    auto *const entry = benchmark::RegisterBenchmark(name.c_str(), one.run)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
+    if (!one.starts_threads) entry->Threads(one.threads);
+}
+
+void enroll_all(const std::vector<subject> &subjects, int rounds)
 {
     std::vector<std::string> workloads;
     for (const subject &s : subjects)
@@ -64,11 +79,7 @@ void enroll(const std::vector<subject> &subjects, int rounds)
         for (int round = 0; round < rounds; ++round)
             for (const subject &s : subjects)
                 if (s.workload == workload)
-                    benchmark::RegisterBenchmark((s.workload + "/" + s.variant).c_str(), s.run)
-                        ->Threads(s.threads)
-                        ->Iterations(1)
-                        ->UseManualTime()
-                        ->Unit(benchmark::kMillisecond);
+                    enroll(s);
 }
 
 void describe(const program &what, const catalogue &all)
@@ -124,16 +135,16 @@ private:
 int run(int argc, char **argv, const program &what)
 {
     benchmark::Initialize(&argc, argv);
-    options options;
+    options options{.window_ms = what.window_ms};
     if (!parse(argc, argv, what, options)) {
-        std::cerr << "usage: " << what.name << " [--rounds=N] [--window=MILLISECONDS] [--threads=N,...] " << what.usage << "[--benchmark_...]\n"
+        std::cerr << "usage: " << what.name << " [--rounds=N] " << (what.window_ms ? "[--window=MILLISECONDS] " : "") << "[--threads=N,...] " << what.usage << "[--benchmark_...]\n"
                   << "At most " << what.most_threads << " threads.\n";
         return 2;
     }
     window = nanoseconds{options.window_ms} * 1'000'000;
     catalogue catalogue(options.threads);
     what.fill(catalogue);
-    enroll(catalogue.subjects, options.rounds);
+    enroll_all(catalogue.subjects, options.rounds);
     describe(what, catalogue);
     const bool alone = std::ranges::max(options.threads) == 1;
     benchmark::AddCustomContext("alone", alone ? "yes" : "no");

@@ -20,6 +20,7 @@ struct program {
     const char *name;
     const char *suite;                                                         /**< what its results are called */
     const char *usage;                                                         /**< its own options, as in `[--design=quick|full] `; or "" */
+    int window_ms;                                                             /**< of a benchmark, unless `--window` says so; 0: they have none, and the option is refused */
     int most_threads;                                                          /**< more are refused */
     std::function<bool(const std::string &name, const std::string &value)> set; /**< an option of its own; false: there is none such */
     std::function<void(catalogue &)> fill;                                     /**< called when all options are known */

@@ -57,7 +57,8 @@ class Results:
         self.samples = samples
 
     def counter(self, name, workload, variant, threads=ALONE):
-        return [entry[name] for entry in self.samples.get((workload, variant, threads), [])]
+        """Some counters are left out where they are 0."""
+        return [entry.get(name, 0) for entry in self.samples.get((workload, variant, threads), [])]
 
     def rate(self, workload, variant, threads=ALONE):
         return self.counter('items_per_second', workload, variant, threads)

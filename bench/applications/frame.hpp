@@ -103,9 +103,6 @@ private:
     int until_ = 1;
 };
 
-/** Whether some application's result was wrong. */
-extern bool damaged;
-
 /** An input is made when it is first needed. */
 template <class Input> const Input &made()
 {
@@ -128,6 +125,7 @@ template <class Sync> void report(benchmark::State &state, const std::vector<cli
     }
     state.SetIterationTime(static_cast<double>(end - begin) * 1e-9);
     // What the time would be if no other process ran: less than that by what the slowest thread sleeps.
+    state.SetItemsProcessed(static_cast<std::int64_t>(transactions));
     state.counters["busy"] = static_cast<double>(busy) * 1e-9;
     state.counters["transactions"] = transactions;
     state.counters["redone"] = redone;
@@ -135,6 +133,7 @@ template <class Sync> void report(benchmark::State &state, const std::vector<cli
     const tm_stats after = Sync::count();
     const auto delta = [](std::uint64_t above, std::uint64_t below) { return static_cast<double>(above - below); };
     state.counters["commits"] = delta(after.commits, before.commits);
+    state.counters["commits_alone"] = delta(after.alone, before.alone);
     state.counters["serial"] = delta(after.serial, before.serial);
     state.counters["extensions"] = delta(after.extensions, before.extensions);
     state.counters["waits"] = delta(after.waits, before.waits);
@@ -175,36 +174,18 @@ template <template <class> class Application, class Sync> void measure(benchmark
         }
         report(state, clients, before);
         if (!program.intact()) {
-            damaged = true;
+            bench::damaged = true;
             state.SkipWithError("the result is not what the work should have made");
         }
     }
 }
 
-/** One benchmark: an application under a synchronisation, done by so many threads. */
-struct subject {
-    std::string application;
-    std::string variant;
-    int threads;
-    std::function<void(benchmark::State &)> run;
-};
-
-/** All subjects of one synchronisation are added through this: see suite.hpp. */
-class catalogue {
-public:
-    explicit catalogue(std::vector<int> threads) : threads_(std::move(threads)) {}
-
-    template <template <class> class Application, class Sync> void add(const std::string &application, const std::string &variant)
-    {
-        for (const int threads : Sync::concurrent ? threads_ : std::vector{1})
-            subjects.push_back({application, variant, threads, [threads](benchmark::State &state) { measure<Application, Sync>(state, threads); }});
-    }
-
-    std::vector<subject> subjects;
-
-private:
-    std::vector<int> threads_;
-};
+/** Under a synchronisation, for all numbers of threads that are asked for; what is not concurrent, by one thread whatever they are. */
+template <template <class> class Application, class Sync> void add(bench::catalogue &to, const std::string &application, const std::string &variant)
+{
+    for (const int threads : Sync::concurrent ? to.threads : std::vector{1})
+        to.subjects.push_back({application, variant, threads, [threads](benchmark::State &state) { measure<Application, Sync>(state, threads); }, true});
+}
 
 } // namespace applications
 

@@ -33,6 +33,10 @@ struct atomic_block {
 
 } // namespace
 
-void add_libitm(catalogue &to) { add_all<atomic_block>(to, "libitm"); }
+void add_libitm(bench::catalogue &to)
+{
+    add_all<atomic_block>(to, "libitm");
+    to.peers.push_back("libitm: ITM_DEFAULT_METHOD=ml_wt");
+}
 
 } // namespace applications

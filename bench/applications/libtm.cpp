@@ -26,7 +26,7 @@ template <tm_mode Mode> struct transactions {
 
 } // namespace
 
-void add_libtm(catalogue &to)
+void add_libtm(bench::catalogue &to)
 {
     add_all<transactions<TM_WRITE_BACK>>(to, "wb");
     add_all<transactions<TM_WRITE_THROUGH>>(to, "wt");

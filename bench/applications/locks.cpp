@@ -44,7 +44,7 @@ struct one_mutex {
 
 } // namespace
 
-void add_locks(catalogue &to)
+void add_locks(bench::catalogue &to)
 {
     add_all<nothing>(to, "sequential");
     add_all<one_mutex>(to, "mutex");

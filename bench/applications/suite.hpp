@@ -18,19 +18,19 @@
 
 namespace applications {
 
-template <class Sync> void add_all(catalogue &to, const std::string &variant)
+template <class Sync> void add_all(bench::catalogue &to, const std::string &variant)
 {
-    to.add<reservation, Sync>("reservation", variant);
-    to.add<reassembly, Sync>("reassembly", variant);
-    to.add<kmeans, Sync>("kmeans", variant);
-    to.add<graph, Sync>("graph", variant);
-    to.add<maze, Sync>("maze", variant);
+    add<reservation, Sync>(to, "reservation", variant);
+    add<reassembly, Sync>(to, "reassembly", variant);
+    add<kmeans, Sync>(to, "kmeans", variant);
+    add<graph, Sync>(to, "graph", variant);
+    add<maze, Sync>(to, "maze", variant);
 }
 
 /** One per source file. */
-void add_locks(catalogue &to);
-void add_libtm(catalogue &to);
-void add_libitm(catalogue &to);
+void add_locks(bench::catalogue &to);
+void add_libtm(bench::catalogue &to);
+void add_libitm(bench::catalogue &to);
 
 } // namespace applications
 

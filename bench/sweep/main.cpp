@@ -68,5 +68,5 @@ int main(int argc, char **argv)
         which = value == "quick" ? bench::design::quick : bench::design::full;
         return true;
     };
-    return bench::run(argc, argv, {"tm-sweep-bench", "sweep", "[--design=quick|full] ", bench::pairs<int>::most_threads, set, [&](bench::catalogue &to) { bench::add_all(to, which); }});
+    return bench::run(argc, argv, {"tm-sweep-bench", "sweep", "[--design=quick|full] ", 50, bench::pairs<int>::most_threads, set, [&](bench::catalogue &to) { bench::add_all(to, which); }});
 }
