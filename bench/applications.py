@@ -92,6 +92,11 @@ class Samples:
         return Figure(self.speed(application, (mode, threads), ('mutex', threads)), target)
 
 
+def threads(entry):
+    """The program starts them itself: the name says how many."""
+    return int(entry['name'].split('/')[2])
+
+
 def named(threads):
     return '1 thread' if threads == 1 else f'{threads} threads'
 

@@ -169,7 +169,7 @@ class Report:
     def bias(self):
         """What it brings a thread that is alone."""
         r = self.results
-        self.grid(10, 'beside the targets: write-back in a thread alone, which the bias spares the orecs, and without it', [
+        self.grid(10, 'beside the targets: write-back in a thread alone, with the bias that spares it the orecs, and without', [
             *((f'{title}, M/s', lambda w, v=variant: middle([rate / 1e6 for rate in r.rate(w, v)])) for variant, title in (('wb', 'with'), ('wb-no-bias', 'without'))),
             ('with to without', lambda w: Figure(r.ratio(w, ('wb', ALONE), ('wb-no-bias', ALONE)))),
             *((f'{title}: commits alone', lambda w, v=variant: middle(r.counter('commits_alone', w, v, ALONE))) for variant, title in (('wb', 'with'), ('wb-no-bias', 'without')))])

@@ -87,6 +87,12 @@ def rates(results, workload, variant, threads=None, alone=False):
             if e['name'].split('/')[:2] == [workload, variant] and e['alone'] == alone and threads in (None, e['threads']) and not e.get('error_occurred')]
 
 
+def times_as_fast(results, one, other, alone):
+    """In each round, of applications."""
+    times = [[e['real_time'] for e in results['benchmarks'] if e['name'].startswith(f'{name}/') and e['alone'] == alone] for name in (other, one)]
+    return [a / b for a, b in zip(*times)]
+
+
 class Reports(unittest.TestCase):
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory()
@@ -129,9 +135,10 @@ class Reports(unittest.TestCase):
         status, output, errors = self.call(*(f'--json={RECORDED}/{name}.json' for name in names), f'--report={path}', gnuplot=gnuplot)
         return status, output, errors, path
 
-    def test_every_suite_has_charts_and_a_summary(self):
+    def test_every_suite_has_charts_a_summary_and_a_recorded_run(self):
         for name, suite in report.SUITES.items():
             self.assertTrue(hasattr(suite, 'charts') and hasattr(suite, 'summary'), name)
+            self.assertIn(name, NAMES)
 
     def test_all_of_it_is_in_one_file_that_needs_no_other(self):
         status, output, _, path = self.make()
@@ -168,11 +175,17 @@ class Reports(unittest.TestCase):
         self.assertIn('no such terminal', text)
 
     def test_tables_and_report_have_the_medians(self):
-        engine, pool, durable = (recorded(name) for name in ('engine', 'pool', 'durable'))
+        engine, applications, sweep, pool, durable = (recorded(name) for name in ('engine', 'applications', 'sweep', 'pool', 'durable'))
         for threads in (1, 2):
             ratio = statistics.median(a / b for a, b in zip(rates(engine, 'bank-1024', 'wb', threads), rates(engine, 'bank-1024', 'mutex', threads)))
             self.tell('engine', f'{ratio:.2f}')
         self.tell('engine', f'{statistics.median(1e9 / rate for rate in rates(engine, "empty", "wb", 1, True)):.2f} ns')
+        for threads in (1, 2):
+            for other in ('sequential/1', f'mutex/{threads}'):
+                self.tell('applications', f'{statistics.median(times_as_fast(applications, f"kmeans/wb/{threads}", f"kmeans/{other}", threads == 1)):.2f}')
+            at = 'n32-r50-apart-a0-w0'
+            ratio = statistics.median(a / b for a, b in zip(rates(sweep, at, 'wt', threads), rates(sweep, at, 'wb', threads)))
+            self.tell('sweep', f'{ratio:.2f}')
         for variant in ('pool', 'txmem', 'sqlite'):
             self.tell('pool', f'{statistics.median(1e6 / rate for rate in rates(pool, "commit-8", variant)):.0f}')
         self.tell('pool', f'{statistics.median(a / b for a, b in zip(rates(pool, "commit-8", "pool"), rates(pool, "commit-8", "txmem"))):.2f}')
@@ -188,17 +201,18 @@ class Reports(unittest.TestCase):
             self.made = {}
         if name not in self.made:
             _, output, _, path = self.make([name])
-            self.made[name] = output, [cell.split(' [')[0].strip() for cell in self.page(path)[0].cells]
+            self.made[name] = output, [cell.split(' [')[0].strip(' ~') for cell in self.page(path)[0].cells]
         output, cells = self.made[name]
         self.assertRegex(output, rf'(?<![\d.]){re.escape(figure)}(?![\d.])')
         self.assertIn(figure, cells)
 
     def test_the_summary_says_the_same(self):
-        status, output, _ = self.call(f'--json={RECORDED}/durable.json', f'--json={RECORDED}/pool.json', '--summary')
+        status, output, _ = self.call(*(f'--json={RECORDED}/{name}.json' for name in ('durable', 'pool', 'applications')), '--summary')
         self.assertEqual(status, 0)
         self.assertTrue(output.startswith('2026-01-02, quick form, a processor, 2 processors, Linux 6.1.0'), output)
         self.assertIn(f'{statistics.median(rates(recorded("durable"), "u1-16", "pool")):,.0f}', output)
         self.assertIn(f'{statistics.median(1e3 / rate for rate in rates(recorded("pool"), "commit-8", "pool")):.2f} ms', output)
+        self.assertIn(f'{statistics.median(times_as_fast(recorded("applications"), "kmeans/wb/2", "kmeans/sequential/1", False)):.2f} (k-means)', output)
         self.assertGreater(output.count('\n- '), 5)
 
     def test_the_csv_has_each_benchmark_and_round(self):
@@ -211,6 +225,7 @@ class Reports(unittest.TestCase):
         self.assertEqual(found, sorted((name, e['name'], 'yes' if e['alone'] else 'no', e['items_per_second']) for name, e in entries))
         self.assertEqual({row['round'] for row in rows}, {'1', '2', '3'})
         self.assertEqual({row['threads'] for row in rows if row['suite'] == 'durable'}, {'1', '16'})
+        self.assertEqual({(row['threads'], row['alone']) for row in rows if row['benchmark'].startswith('kmeans/wb/')}, {('1', 'yes'), ('2', 'no')})
         for row in rows:
             if row['benchmark'].startswith('u1-16/pool/'):
                 self.assertEqual((row['workload'], row['variant']), ('u1-16', 'pool'))
