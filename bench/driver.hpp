@@ -17,6 +17,7 @@
 #include <chrono>
 #include <ctime>
 #include <functional>
+#include <map>
 #include <memory>
 #include <sched.h>
 #include <string>
@@ -32,6 +33,7 @@ struct subject {
     std::string variant;
     int threads;
     std::function<void(benchmark::State &)> run;
+    bool starts_threads = false; ///< itself; else Google Benchmark does
 };
 
 /** The length of a window; main() sets it. */
@@ -43,6 +45,7 @@ extern bool damaged;
 struct tally {
     double aborts = 0;
     double waits = 0;
+    std::map<std::string, double> more = {}; ///< by name; of these only what has happened is reported
 };
 
 inline nanoseconds now()
@@ -92,6 +95,7 @@ template <class Workload> struct arena {
     struct alignas(64) score {
         std::int64_t operations = 0;
         std::int64_t total = 0;
+        std::int64_t warmed = 0; ///< operations before the window
     };
 
     explicit arena(const typename Workload::parameters &parameters) : workload(parameters) {}
@@ -100,6 +104,22 @@ template <class Workload> struct arena {
     alignas(64) std::atomic<nanoseconds> begin{0};
     score scores[most_threads];
 };
+
+/** One operation, under a synchronisation that may want to know what it is going to touch. */
+template <class Sync, class Workload, class Arguments> std::int64_t perform(Workload &workload, const Arguments &args)
+{
+    const auto body = [&workload, args] { return workload.apply(args); };
+    if constexpr (requires { Sync::run(workload, args, body); })
+        return Sync::run(workload, args, body);
+    else
+        return Sync::run(body);
+}
+
+/** What a thread holds as long as it uses a synchronisation: nothing, where that has no `membership`. */
+template <class Sync> struct membership {};
+template <class Sync>
+    requires requires { typename Sync::membership; }
+struct membership<Sync> : Sync::membership {};
 
 /** Run batches of operations until `end`; returns when it really ended. Batches grow until they dwarf the look at the clock. */
 template <class Sync, class Workload, class Score>
@@ -111,7 +131,7 @@ nanoseconds play_until(nanoseconds end, Workload &workload, player &who, int &ba
         std::int64_t total = 0;
         for (int i = 0; i < batch; ++i) {
             const auto args = workload.draw(who);
-            total += Sync::run([&workload, args] { return workload.apply(args); });
+            total += perform<Sync>(workload, args);
         }
         score.operations += batch;
         score.total += total;
@@ -130,6 +150,7 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
     static tally before;
     const int thread = state.thread_index();
     const place here(thread, state.threads());
+    [[maybe_unused]] const membership<Sync> member;
     if (thread == 0) {
         shared = std::make_unique<Arena>(parameters);
         before = Sync::count();
@@ -152,24 +173,26 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
         const nanoseconds taken = state.threads() == 1 ? processor_time() - busy : std::max(end - begin, length);
         state.SetIterationTime(static_cast<double>(taken) * 1e-9);
         state.SetItemsProcessed(measured.operations);
-        arena.scores[thread] = {measured.operations, warmed.total + measured.total};
+        arena.scores[thread] = {measured.operations, warmed.total + measured.total, warmed.operations};
     }
     // The end of the loop is a barrier of Google Benchmark's.
     if (thread == 0) {
-        std::int64_t total = 0, operations = 0, slowest = INT64_MAX, fastest = 0;
+        std::int64_t total = 0, all = 0, slowest = INT64_MAX, fastest = 0;
         for (int i = 0; i < state.threads(); ++i) {
             const auto &score = shared->scores[i];
             total += score.total;
-            operations += score.operations;
+            all += score.warmed + score.operations;
             slowest = std::min(slowest, score.operations);
             fastest = std::max(fastest, score.operations);
         }
         const tally after = Sync::count();
-        const auto per_operation = [&](double count) { return count / static_cast<double>(std::max<std::int64_t>(operations, 1)); };
+        const auto per_operation = [&](double count) { return count / static_cast<double>(std::max<std::int64_t>(all, 1)); };
         state.counters["slowest"] = static_cast<double>(slowest);
         state.counters["fastest"] = static_cast<double>(fastest);
         state.counters["aborts"] = per_operation(after.aborts - before.aborts);
         state.counters["waits"] = per_operation(after.waits - before.waits);
+        for (const auto &[name, count] : after.more)
+            if (const double counted = count - before.more.at(name); counted > 0) state.counters[name] = per_operation(counted);
         if (!shared->workload.intact(total)) {
             damaged = true;
             state.SkipWithError("the data are not what the operations should have made of them");
@@ -181,21 +204,24 @@ void measure(benchmark::State &state, const typename Workload::parameters &param
 /** All subjects of one synchronisation are added through this: see suite.hpp. */
 class catalogue {
 public:
+    /** With all numbers of threads that are asked for, or with those of them for which `wanted` is true. */
     template <class Sync, class Workload>
-    void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters)
+    void add(const std::string &workload, const std::string &variant, const typename Workload::parameters &parameters,
+             const std::function<bool(int)> &wanted = [](int) { return true; })
     {
-        for (const int threads : threads_)
-            if (threads == 1 || Sync::concurrent)
-                subjects.push_back({workload, variant, threads,
+        for (const int number : threads)
+            if ((number == 1 || Sync::concurrent) && wanted(number))
+                subjects.push_back({workload, variant, number,
                                     [parameters](benchmark::State &state) { measure<Sync, Workload>(state, parameters); }});
     }
 
-    explicit catalogue(std::vector<int> threads) : threads_(std::move(threads)) {}
+    explicit catalogue(std::vector<int> asked) : threads(std::move(asked)) {}
 
+    /** The numbers of threads that are asked for. */
+    const std::vector<int> threads;
     std::vector<subject> subjects;
-
-private:
-    std::vector<int> threads_;
+    /** How the peers are configured, and which are missing and why: a phrase each. */
+    std::vector<std::string> peers, missing;
 };
 
 } // namespace bench

@@ -33,12 +33,14 @@ struct atomic_block {
 
 } // namespace
 
-void add_libitm(catalogue &to)
+void add_libitm(catalogue &to, const std::string &method)
 {
     // An empty block the compiler removes.
-    add_reads<atomic_block>(to, "libitm");
-    add_writes<atomic_block>(to, "libitm");
-    add_structures<atomic_block>(to, "libitm");
+    const std::string variant = method == "ml_wt" ? "libitm" : "libitm-" + method;
+    add_reads<atomic_block>(to, variant);
+    add_writes<atomic_block>(to, variant);
+    add_structures<atomic_block>(to, variant);
+    to.peers.push_back("libitm: ITM_DEFAULT_METHOD=" + method);
 }
 
 } // namespace bench

@@ -3,39 +3,11 @@
  * @file libtm.cpp
  * libtm: write-back and write-through by the transaction's attributes, through libtm::atomically, and through the block of C beside it.
  */
+#include "libtm.hpp"
 #include "suite.hpp"
-#include <tm/tm.hpp>
 
 namespace bench {
 namespace {
-
-tally count_aborts()
-{
-    tm_stats stats;
-    tm_stats_get(&stats);
-    tally sum;
-    for (const auto aborts : stats.aborts) sum.aborts += static_cast<double>(aborts);
-    sum.waits = static_cast<double>(stats.waits);
-    return sum;
-}
-
-template <tm_mode Mode, unsigned Flags> constexpr tm_attr attributes{Flags, Mode, 0, TM_DURABILITY_DEFAULT, 0, nullptr, {}};
-
-/** tm_begin ... tm_commit */
-template <tm_mode Mode, unsigned Flags = 0> struct block {
-    using access = structures::transactional;
-    static constexpr bool concurrent = true;
-    template <class Body> static std::int64_t run(Body body)
-    {
-        tm_save std::int64_t result = 0;
-        tm_begin_with((&attributes<Mode, Flags>))
-            result = body();
-        tm_commit
-        tm_end
-        return result;
-    }
-    static tally count() { return count_aborts(); }
-};
 
 /** tm_begin without attributes, in the mode of the process. */
 struct block_by_default : block<TM_MODE_DEFAULT> {
@@ -50,9 +22,23 @@ struct block_by_default : block<TM_MODE_DEFAULT> {
     }
 };
 
-/** libtm::atomically */
-template <tm_mode Mode, unsigned Flags = 0> struct lambda : block<Mode, Flags> {
-    template <class Body> static std::int64_t run(Body body) { return libtm::atomically(attributes<Mode, Flags>, body); }
+/** What a thread alone saves by the bias: write-back without it. */
+struct without_bias : lambda<TM_WRITE_BACK> {
+    static constexpr bool concurrent = false; // the option is the process's
+    class membership {
+    public:
+        membership()
+        {
+            tm_config_get("bias", before_, sizeof before_);
+            tm_config_set("bias", "0");
+        }
+        ~membership() { tm_config_set("bias", before_); }
+        membership(const membership &) = delete;
+        membership &operator=(const membership &) = delete;
+
+    private:
+        char before_[16];
+    };
 };
 
 } // namespace
@@ -63,6 +49,7 @@ void add_libtm(catalogue &to)
     add_all<lambda<TM_WRITE_THROUGH>>(to, "wt");
     add_structures<lambda<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
     add_structures<lambda<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
+    add_structures<without_bias>(to, "wb-no-bias");
     add_reads<lambda<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
     add_empty<block_by_default>(to, "default");
     add_empty<block<TM_WRITE_BACK>>(to, "wb-c");

@@ -1,23 +1,15 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file locks.cpp
- * What libtm is compared with: one std::mutex, and no synchronisation at all.
+ * What libtm is compared with: one std::mutex, one std::shared_mutex, a lock for each part of the data, and no synchronisation at all.
  */
+#include "locks.hpp"
 #include "suite.hpp"
-#include <mutex>
+#include <algorithm>
+#include <shared_mutex>
 
 namespace bench {
 namespace {
-
-/** Plain code. Its malloc must not be optimised away together with its free. */
-struct ordinary : structures::plain {
-    static void *allocate(std::size_t size)
-    {
-        void *block = plain::allocate(size);
-        benchmark::DoNotOptimize(block);
-        return block;
-    }
-};
 
 struct nothing {
     using access = ordinary;
@@ -36,17 +28,62 @@ struct nothing_shared : nothing {
     static constexpr bool concurrent = true;
 };
 
-struct one_mutex {
+/** Operations that only read go on together. */
+struct reader_lock {
     using access = ordinary;
     static constexpr bool concurrent = true;
-    template <class Body> static std::int64_t run(Body body)
+    template <class Workload, class Arguments, class Body> static std::int64_t run(Workload &workload, const Arguments &args, Body body)
     {
-        const std::lock_guard hold(mutex);
+        if (workload.writes(args)) {
+            const std::lock_guard hold(mutex);
+            return body();
+        }
+        const std::shared_lock hold(mutex);
         return body();
     }
     static tally count() { return {}; }
 
-    alignas(64) static inline std::mutex mutex;
+    alignas(64) static inline std::shared_mutex mutex;
+};
+
+/** A lock for each part of the data, of which every 1,024th has the same; taken in ascending order, so that nobody waits in a circle. */
+struct sharded_locks {
+    using access = ordinary;
+    static constexpr bool concurrent = true;
+    template <class Workload, class Arguments, class Body> static std::int64_t run(Workload &workload, const Arguments &args, Body body)
+    {
+        const held hold(workload.places(args));
+        return body();
+    }
+    static tally count() { return {}; }
+
+private:
+    struct alignas(64) shard : std::mutex {};
+    static constexpr std::size_t locks = 1024;
+    static inline shard table[locks];
+
+    template <std::size_t Most> class held {
+    public:
+        explicit held(std::array<std::size_t, Most> places) : places_(places)
+        {
+            for (auto &place : places_) place %= locks;
+            std::ranges::sort(places_);
+            for (std::size_t i = 0; i < Most; ++i)
+                if (is_first(i)) table[places_[i]].lock();
+        }
+        ~held()
+        {
+            for (std::size_t i = Most; i-- > 0;)
+                if (is_first(i)) table[places_[i]].unlock();
+        }
+        held(const held &) = delete;
+        held &operator=(const held &) = delete;
+
+    private:
+        bool is_first(std::size_t i) const { return i == 0 || places_[i] != places_[i - 1]; }
+
+        std::array<std::size_t, Most> places_;
+    };
 };
 
 } // namespace
@@ -57,6 +94,10 @@ void add_locks(catalogue &to)
     add_reads<nothing>(to, "none");
     add_writes<nothing>(to, "none");
     add_structures<nothing>(to, "none");
+    add_structures<reader_lock>(to, "shared");
+    add_shardable<sharded_locks>(to, "sharded");
+    to.peers.push_back("shared: one std::shared_mutex, which lookups share");
+    to.peers.push_back("sharded: 1,024 std::mutex, for accounts, counters and buckets, in ascending order");
     to.add<nothing_shared, allocation<ordinary>>("malloc-free", "plain", {64});
 }
 

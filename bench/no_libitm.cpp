@@ -5,4 +5,7 @@
  */
 #include "suite.hpp"
 
-void bench::add_libitm(catalogue &) {}
+void bench::add_libitm(catalogue &to, const std::string &)
+{
+    to.missing.push_back("libitm: was built without -fgnu-tm");
+}

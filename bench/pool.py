@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: MIT
 """The pool's suite: tm-pool-bench, a process per group of workloads, and its tables."""
 import os
-import platform
 import re
 
-from runner import Part, listed, package, print_machine, print_measured, run_parts
-from tables import Figure, divide, heading, print_rows
+from chart import Chart
+from runner import Part, c_library, listed, package, print_machine, print_measured, run_parts
+from tables import Figure, divide, factor, heading, print_rows, sampled
 
-QUICK = dict(rounds=5, window=100, sustain=1500, size=256, sustained_rounds=3)
-FULL = dict(rounds=9, window=300, sustain=5000, size=1024, sustained_rounds=5)
+QUICK = dict(rounds=3, window=50, sustain=1500, size=64, journal=16, sustained_rounds=3)
+FULL = dict(rounds=9, window=300, sustain=5000, size=1024, journal=64, sustained_rounds=5)
+# What is left out of the quick form, unless it is asked for by name: see README.md.
+FULL_ONLY = re.compile(r'sustain|commit-1024|commit-8-word')
 # Each a process, as the stores of one are open together.
 GROUPS = ['commit', 'sustain', 'detect', 'open']
 STORE = 'pool.json'
 
 COMMITS = [('commit-1', '1 page'), ('commit-8', '8 pages'), ('commit-64', '64 pages'), ('commit-1024', '1,024 pages'), ('commit-8-word', '8 words')]
+SUSTAINED = [('sustain-8', 'sustained, 8'), ('sustain-1024', 'sustained, 1,024')]
 BASELINE, REUSED, CALIBRATION = 'txmem', 'txmem-reused', 'append'
 VARIANTS = {
     'pool': 'pool', 'txmem': 'TxMem\'s procedure', 'txmem-reused': ' with a reused journal', 'txmem-kpageflags': ' with kpageflags',
@@ -34,15 +37,18 @@ def run(options, extra):
     """Run everything that is asked for; the merged output of Google Benchmark. None: nothing is."""
     size = FULL if options.full else QUICK
     binary = os.path.join(options.build, 'bench', 'pool', 'tm-pool-bench')
-    weights = dict(commit=size['window'] + 20, sustain=size['sustain'] + 200, detect=200, open=700)
+    # Milliseconds, with what has to be made and checked beside them: it grows with the image.
+    weights = dict(commit=size['window'] + 100 + size['size'], sustain=size['sustain'] + 2 * size['size'], detect=20 + size['size'] / 4, open=300 + 5 * size['journal'])
     names = [name for name in listed([binary]) if re.search(options.filter, name.split('/')[0])]
+    if size is QUICK and not options.filter:
+        names = [name for name in names if not FULL_ONLY.match(name)]
     parts = []
     for group in GROUPS:
         chosen = {name: weights[group] for name in names if name.startswith(group)}
         if not chosen:
             continue
         workloads = '|'.join(dict.fromkeys(name.split('/')[0] for name in chosen))
-        command = [binary, f'--benchmark_filter=^({workloads})/', f'--window={size["window"]}', f'--sustain={size["sustain"]}', f'--size={size["size"]}']
+        command = [binary, f'--benchmark_filter=^({workloads})/', f'--window={size["window"]}', f'--sustain={size["sustain"]}', f'--size={size["size"]}', f'--journal={size["journal"]}']
         if options.dir:
             command.append(f'--dir={os.path.abspath(options.dir)}')
         parts.append(Part(group, command + extra, size['sustained_rounds'] if group == 'sustain' else size['rounds'], chosen))
@@ -158,29 +164,37 @@ class Report:
         def per_commit(counter):
             return lambda w: Figure(divide(self.values(counter, w, 'pool'), [e['items_per_second'] * e['real_time'] * 1e-3 for e in self.samples.get((w, 'pool'), [])]))
 
-        self.grid(8, 'beside the targets: what the pool did', [*COMMITS, ('sustain-8', 'sustained, 8'), ('sustain-1024', 'sustained, 1,024')], [
+        self.grid(8, 'beside the targets: what the pool did', [*COMMITS, *SUSTAINED], [
             ('syncs per commit', per_commit('syncs')),
             ('bytes to the journal per commit', lambda w: Figure(per_commit('journaled')(w).values, digits=0)),
             ('bytes to the data file per commit', lambda w: Figure(per_commit('applied')(w).values, digits=0)),
             ('checkpoints', lambda w: Figure(self.values('checkpoints', w, 'pool'), digits=0)),
             ('commits that waited for one', lambda w: Figure(self.values('stalls', w, 'pool'), digits=0))])
+        self.grid(9, 'bytes written per byte changed, until everything is in the data file; of those that write by calls', SUSTAINED, [
+            (label, lambda w, v=v: Figure(self.amplification(w, v))) for v, label in VARIANTS.items() if not v.startswith('append')])
+
+    def amplification(self, workload, variant):
+        changed = 4096 * int(workload.split('-')[1])
+        return [entry['written'] / (changed * entry['items_per_second'] * entry['real_time'] * 1e-3) for entry in self.samples.get((workload, variant), []) if entry.get('written')]
+
+    def points(self, columns, figure_of):
+        """Variant's name -> (title, ...) of each workload, for a chart. `figure_of`: (workload, variant) -> Figure"""
+        series = {}
+        for variant, label in VARIANTS.items():
+            found = [(title, *figure_of(workload, variant).range()) for workload, title in columns if figure_of(workload, variant)]
+            if found:
+                series[label.replace(' with', "TxMem's with") if label.startswith(' ') else label] = found
+        return series
 
 
 def report(results):
     """Print the tables; the figures missed and the damages, a sentence each."""
-    samples, damaged, notes = {}, list(results.get('failed', [])), {}
-    for entry in results['benchmarks']:
-        workload, variant = entry['name'].split('/')[:2]
-        if entry.get('error_occurred'):
-            damaged.append(f'{entry["name"]}: {entry["error_message"]}')
-            continue
-        samples.setdefault((workload, variant), []).append(entry)
-        if entry.get('label'):
-            notes[variant] = entry['label']
+    samples, damaged = sampled(results)
+    notes = {variant: entry['label'] for (_, variant), entries in samples.items() for entry in entries if entry.get('label')}
     context = results['context']
     print_machine(context)
     print(f'storage   {context["medium"]} ({context["directory"]}); image {int(context["size"]):,} MiB, every page of it present')
-    print(f'software  compiler {context["compiler"]}, C library {platform.libc_ver()[1]}, Google Benchmark {package("libbenchmark-dev")}, {context["peers"] or "no peers"}')
+    print(f'software  compiler {context["compiler"]}, C library {c_library()}, Google Benchmark {package("libbenchmark-dev")}, {context["peers"] or "no peers"}')
     if notes:
         print('          changed pages found by: ' + '; '.join(f'{variant}: {note}' for variant, note in notes.items()))
     if context['left out']:
@@ -190,3 +204,46 @@ def report(results):
     for table in (tables.commits, tables.sustained, tables.detection, tables.opening, tables.beside):
         table()
     return tables.missed, damaged
+
+
+def charts(results):
+    tables = Report(sampled(results)[0], results['context'])
+
+    def rate(workload, variant):
+        return Figure(tables.rate(workload, variant))
+
+    def to_baseline(workload, variant):
+        return Figure([] if variant == BASELINE or variant.startswith('append') else divide(tables.rate(workload, variant), tables.rate(workload, BASELINE)))
+
+    by_pages = [(workload, int(workload.split('-')[1])) for workload, _ in COMMITS if not workload.endswith('word')]
+    found = [
+        Chart('Commits per second by size', 'pages of a commit', 'commits per second', tables.points(by_pages, rate), log_x=True, log_y=True),
+        Chart("Commits per second as a ratio to TxMem's procedure", '', 'ratio', tables.points(COMMITS, to_baseline), log_y=True, level=1.0),
+        Chart('The longest commit while everything goes to the data file, too', '', 'microseconds', tables.points(SUSTAINED, lambda w, v: Figure(tables.values('max', w, v))), log_y=True,
+              note='Compare with the bare append: what the device does by itself is in all of them.'),
+        Chart(f'Opening after a crash, {tables.journal} MiB of journal', '', 'milliseconds',
+              {label: [('until a page can be read', *Figure([1e3 / rate for rate in tables.rate('open', variant)]).range())]
+               for variant, label in [('pool', 'pool'), ('sqlite', 'SQLite, log read'), ('sqlite-settled', 'SQLite, log applied')] if tables.rate('open', variant)})]
+    return [chart for chart in found if chart.series]
+
+
+def summary(results):
+    """Sentences for the top of the report."""
+    tables, sentences = Report(sampled(results)[0], results['context']), []
+    for workload, pages in COMMITS:
+        cost = Figure([1e3 / rate for rate in tables.rate(workload, 'pool')])
+        if not cost or workload not in ('commit-8', 'commit-64', 'commit-1024'):
+            continue
+        ratios = [(label, Figure(divide(tables.rate(workload, 'pool'), tables.rate(workload, variant))))
+                  for variant, label in [(BASELINE, VARIANTS[BASELINE]), ('lmdb', 'LMDB'), ('sqlite', 'SQLite'), ('msync', 'msync, which is not atomic'), (CALIBRATION, 'one bare append of 4 KiB')]]
+        others = ', '.join(f'{factor(figure.median())} x {label}' for label, figure in ratios if figure)
+        sentences.append(f'A commit of {pages} of an image of {tables.size:,} MiB takes {cost.text()} ms' + (f'; the rate is {others}' if others else '') + '.')
+    for workload, title in SUSTAINED:
+        longest = Figure([us / 1e3 for us in tables.values('max', workload, 'pool')], digits=1)
+        if longest:
+            peers = [(label, Figure([us / 1e3 for us in tables.values('max', workload, variant)], digits=1)) for variant, label in [('sqlite', 'SQLite'), ('lmdb', 'LMDB'), (CALIBRATION, 'a bare append')]]
+            sentences.append(f'The longest commit ({title} pages, checkpoints included) takes {longest.text()} ms' + ''.join(f', of {label} {figure.text()}' for label, figure in peers if figure) + '.')
+    opening = Figure([1e3 / rate for rate in tables.rate('open', 'pool')], digits=0)
+    if opening:
+        sentences.append(f'After a crash with {tables.journal} MiB in the journal a pool opens in {opening.text()} ms.')
+    return sentences

@@ -4,12 +4,14 @@
  * The table of workloads. Every synchronisation goes through it; each lives in a source file of its own.
  *
  * A synchronisation has `access` (the policy), `concurrent` (whether it is right with several threads),
- * `run(body)` (call the body once, in isolation, and return what it returned), and `count()`.
+ * `run(body)` or `run(workload, arguments, body)` (call the body once, in isolation, and return what it returned), and `count()`; if
+ * its threads must hold something while they use it, a type `membership`.
  */
 #ifndef BENCH_SUITE_HPP
 #define BENCH_SUITE_HPP
 
 #include "driver.hpp"
+#include "sets.hpp"
 
 namespace bench {
 
@@ -44,16 +46,29 @@ template <class Sync> void add_empty(catalogue &to, const std::string &variant)
     to.add<Sync, empty<typename Sync::access>>("empty", variant, {});
 }
 
+/** A set under some percentages of updates. */
+template <class Sync, class Set>
+void add_set(catalogue &to, const std::string &variant, const std::string &name, std::initializer_list<unsigned> updates, std::size_t elements = 4096)
+{
+    for (const unsigned percent : updates) to.add<Sync, set<Set>>(name + "-" + std::to_string(percent), variant, {elements, percent});
+}
+
+/** What can be sharded: locks for parts of the data do, since an operation knows before what it will touch. */
+template <class Sync> void add_shardable(catalogue &to, const std::string &variant)
+{
+    using Access = typename Sync::access;
+    for (const std::size_t accounts : {1024u, 65536u}) to.add<Sync, bank<Access>>("bank-" + std::to_string(accounts), variant, {accounts});
+    for (const std::size_t many : {256u, 262144u}) to.add<Sync, counters<Access>>("counters-" + std::to_string(many), variant, {many});
+    add_set<Sync, hash_set<Access>>(to, variant, "hash", {20, 100});
+}
+
 template <class Sync> void add_structures(catalogue &to, const std::string &variant)
 {
     using Access = typename Sync::access;
-    to.add<Sync, bank<Access>>("bank-1024", variant, {1024});
-    to.add<Sync, bank<Access>>("bank-65536", variant, {65536});
-    for (const unsigned updates : {20u, 100u})
-        to.add<Sync, set<hash_set<Access>>>("hash-" + std::to_string(updates), variant, {4096, updates});
-    for (const unsigned updates : {0u, 20u, 100u})
-        to.add<Sync, set<tree_set<Access>>>("tree-" + std::to_string(updates), variant, {4096, updates});
-    to.add<Sync, set<list_set<Access>>>("list-20", variant, {256, 20});
+    add_shardable<Sync>(to, variant);
+    add_set<Sync, tree_set<Access>>(to, variant, "tree", {0, 20, 100});
+    add_set<Sync, skip_set<Access>>(to, variant, "skip", {20, 100});
+    add_set<Sync, list_set<Access>>(to, variant, "list", {20}, 256);
     to.add<Sync, allocation<Access>>("malloc-free", variant, {64});
 }
 
@@ -65,10 +80,12 @@ template <class Sync> void add_all(catalogue &to, const std::string &variant)
     add_structures<Sync>(to, variant);
 }
 
-/** One per source file. */
+/** One per source file; they say of themselves how they are configured, or that they are missing. */
 void add_locks(catalogue &to);
 void add_libtm(catalogue &to);
-void add_libitm(catalogue &to);
+void add_libitm(catalogue &to, const std::string &method);
+void add_tbb(catalogue &to);
+void add_cds(catalogue &to);
 
 } // namespace bench
 

@@ -7,18 +7,18 @@
  * - `parameters`, and a constructor from them that fills it, by one thread and outside of any transaction;
  * - `draw(player &)`: choose the arguments of the next operation, outside of the transaction;
  * - `apply(arguments)`: the operation, to be run under some synchronisation. It may run more than once;
- * - `intact(total)`: whether the data are as they must be, given the sum of everything that apply() returned.
+ * - `intact(total)`: whether the data are as they must be, given the sum of everything that apply() returned;
+ * - `writes(arguments)`, for locks that readers share: whether apply() may store;
+ * - `places(arguments)`, for sharded locks, where a lock for each part of the data is enough: the numbers of the parts that apply() touches.
  *
  * The random choices depend on the thread's number alone, so all synchronisations get the same work.
  */
 #ifndef BENCH_WORKLOADS_HPP
 #define BENCH_WORKLOADS_HPP
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <structures/hash_map.hpp>
-#include <structures/linked_list.hpp>
-#include <structures/ordered_map.hpp>
 #include <vector>
 
 namespace bench {
@@ -26,9 +26,11 @@ namespace bench {
 /** A thread's own random numbers (xorshift64*) and its memory of what it did. */
 struct player {
     std::uint64_t state;
+    int number; ///< of the thread, from 0
     bool inserted = false;
+    bool doomed = false; ///< the operation is still to be rolled back
 
-    explicit player(int thread) : state(0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(thread + 1)) {}
+    explicit player(int thread) : state(0x9e3779b97f4a7c15u * static_cast<std::uint64_t>(thread + 1)), number(thread) {}
 
     std::uint64_t next()
     {
@@ -142,6 +144,8 @@ public:
         Access::store(to, Access::load(to) + args.amount);
         return 0;
     }
+    bool writes(arguments) { return true; }
+    std::array<std::size_t, 2> places(arguments args) { return {args.from, args.to}; }
 
     bool intact(std::int64_t)
     {
@@ -153,6 +157,43 @@ public:
 private:
     static constexpr std::int64_t opening = 1000;
     std::vector<std::int64_t> accounts_;
+};
+
+/** Add 1 to some random counters of a vector. */
+template <class Access> class counters {
+public:
+    struct parameters {
+        std::size_t counters;
+    };
+    static constexpr std::size_t touched = 4;
+    using arguments = std::array<std::uint32_t, touched>;
+
+    explicit counters(parameters p) : counters_(p.counters) {}
+
+    arguments draw(player &who)
+    {
+        arguments chosen;
+        for (auto &counter : chosen) counter = static_cast<std::uint32_t>(who.below(counters_.size()));
+        return chosen;
+    }
+
+    std::int64_t apply(arguments args)
+    {
+        for (const auto counter : args) Access::store(counters_[counter], Access::load(counters_[counter]) + 1);
+        return touched;
+    }
+    bool writes(arguments) { return true; }
+    std::array<std::size_t, touched> places(arguments args) { return {args[0], args[1], args[2], args[3]}; }
+
+    bool intact(std::int64_t total)
+    {
+        std::int64_t sum = 0;
+        for (const std::int64_t counter : counters_) sum += counter;
+        return sum == total;
+    }
+
+private:
+    std::vector<std::int64_t> counters_;
 };
 
 /** Allocate a block and free it. */
@@ -170,105 +211,10 @@ template <class Access> struct allocation {
         Access::release(block);
         return block != nullptr;
     }
+    bool writes(arguments) { return true; }
     bool intact(std::int64_t total) { return total > 0; }
 
     std::size_t bytes;
-};
-
-using key = std::uint64_t;
-
-/** One face for the three sets: `elements` tells the hash set how many buckets to have. */
-template <class Access> class hash_set {
-public:
-    explicit hash_set(std::size_t elements) : map_(elements) {}
-    bool contains(key k) { return map_.find(k) != nullptr; }
-    bool insert(key k) { return map_.insert(k, k).second; }
-    bool erase(key k) { return map_.erase(k); }
-    template <class Visit> void for_each(Visit visit)
-    {
-        map_.for_each([&](key k, key) { visit(k); });
-    }
-    bool check() { return true; }
-
-private:
-    structures::hash_map<Access, key, key> map_;
-};
-
-template <class Access> class tree_set {
-public:
-    explicit tree_set(std::size_t) {}
-    bool contains(key k) { return map_.find(k) != nullptr; }
-    bool insert(key k) { return map_.insert(k, k).second; }
-    bool erase(key k) { return map_.erase(k); }
-    template <class Visit> void for_each(Visit visit)
-    {
-        map_.for_each([&](key k, key) { visit(k); });
-    }
-    bool check() { return map_.check(); }
-
-private:
-    structures::ordered_map<Access, key, key> map_;
-};
-
-template <class Access> class list_set : public structures::linked_list<Access, key> {
-public:
-    explicit list_set(std::size_t) {}
-    bool check() { return true; }
-};
-
-/**
- * Look up, insert and erase random keys out of twice as many as the set has elements; a thread's updates insert and erase in
- * turn, so half of them find nothing to do and the size stays about the same.
- */
-template <class Set> class set {
-public:
-    struct parameters {
-        std::size_t elements;
-        unsigned update_percent;
-    };
-    enum class verb : std::uint32_t { contains, insert, erase };
-    struct arguments {
-        bench::key key;
-        verb what;
-    };
-
-    explicit set(parameters p) : set_(p.elements), range_(2 * p.elements), elements_(p.elements), updates_(p.update_percent)
-    {
-        player filler(-2);
-        for (std::size_t inserted = 0; inserted < p.elements;) inserted += set_.insert(filler.below(range_));
-    }
-
-    arguments draw(player &who)
-    {
-        const bench::key k = who.below(range_);
-        if ((who.state & 1023) * 100 >= updates_ * 1024u) return {k, verb::contains};
-        who.inserted = !who.inserted;
-        return {k, who.inserted ? verb::insert : verb::erase};
-    }
-
-    /** Sums up to the growth of the set in the low half, and the keys found in the high one. */
-    std::int64_t apply(arguments args)
-    {
-        switch (args.what) {
-        case verb::insert: return set_.insert(args.key);
-        case verb::erase: return -std::int64_t{set_.erase(args.key)};
-        default: return std::int64_t{set_.contains(args.key)} << 32;
-        }
-    }
-
-    bool intact(std::int64_t total)
-    {
-        const auto growth = static_cast<std::int32_t>(total);
-        std::int64_t size = 0;
-        set_.for_each([&](bench::key) { ++size; });
-        return size == static_cast<std::int64_t>(elements_) + growth && set_.check();
-    }
-
-private:
-    Set set_;
-    std::size_t range_;
-    std::size_t elements_;
-    unsigned updates_;
 };
 
 } // namespace bench

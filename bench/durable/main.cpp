@@ -40,7 +40,8 @@ struct workload {
 };
 
 constexpr workload workloads[] = {
-    {"u1-1", &catalogue::counters, wait_for::disk, 1, 1}, {"u8-1", &catalogue::counters, wait_for::disk, 8, 1}, {"u1-16", &catalogue::counters, wait_for::disk, 1, 16},
+    {"u1-1", &catalogue::counters, wait_for::disk, 1, 1}, {"u8-1", &catalogue::counters, wait_for::disk, 8, 1}, {"u1-2", &catalogue::counters, wait_for::disk, 1, 2},
+    {"u1-4", &catalogue::counters, wait_for::disk, 1, 4}, {"u1-8", &catalogue::counters, wait_for::disk, 1, 8}, {"u1-16", &catalogue::counters, wait_for::disk, 1, 16},
     {"ins-1", &catalogue::maps, wait_for::disk, 1, 1}, {"ins-16", &catalogue::maps, wait_for::disk, 1, 16},
     {"soon-u1-1", &catalogue::counters, wait_for::nothing, 1, 1}, {"soon-u8-1", &catalogue::counters, wait_for::nothing, 8, 1}, {"soon-u1-2", &catalogue::counters, wait_for::nothing, 1, 2},
     {"soon-ins-1", &catalogue::maps, wait_for::nothing, 1, 1}, {"soon-ins-2", &catalogue::maps, wait_for::nothing, 1, 2},
@@ -98,22 +99,37 @@ std::uint64_t run_threads(store &on, const workload &what, clock::duration lengt
     return all;
 }
 
+/** What a window has cost, per transaction. `written` is all that went to the disk for `in_all` transactions; the rest is of the `timed` ones. */
+void count(benchmark::State &state, const store::work_done &before, const store::work_done &after, std::uint64_t timed, std::uint64_t in_all, std::uint64_t written, std::size_t bytes)
+{
+    const auto add = [&state](const char *name, std::uint64_t above, std::uint64_t below) {
+        if (above && below) state.counters[name] = static_cast<double>(above) / static_cast<double>(below);
+    };
+    add("bytes", after.bytes - before.bytes, timed);
+    add("syncs", after.syncs - before.syncs, timed);
+    add("group", timed, after.groups - before.groups);
+    add("written", written, in_all);
+    add("amplification", written, in_all * bytes);
+}
+
 void measure(benchmark::State &state, store &on, const workload &what, int window_ms)
 {
     const clock::duration length = std::chrono::milliseconds(window_ms);
     std::atomic<bool> failed{false};
     ::sync(); // what others have left to the system is not in our time
     for (auto _ : state) {
-        run_threads(on, what, length / 8, failed);
-        const std::uint64_t before = on.journaled();
+        const std::uint64_t written = bytes_written();
+        const std::uint64_t warm = run_threads(on, what, length / 8, failed);
+        const store::work_done before = on.done();
         const clock::time_point begin = clock::now();
         const std::uint64_t done = run_threads(on, what, length, failed);
         state.SetIterationTime(std::chrono::duration<double>(clock::now() - begin).count());
         state.SetItemsProcessed(static_cast<std::int64_t>(done));
-        if (const std::uint64_t bytes = on.journaled() - before) state.counters["bytes"] = static_cast<double>(bytes) / static_cast<double>(done);
+        const store::work_done after = on.done();
+        if (!failed) on.settle(); // so that nothing of it is still to be written
+        count(state, before, after, done, warm + done, bytes_written() - written, what.changes * on.bytes_of_change());
     }
     if (failed) throw std::runtime_error("a transaction failed");
-    on.settle();
     on.check();
 }
 

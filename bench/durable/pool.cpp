@@ -20,7 +20,11 @@ public:
         for (std::size_t i = 0; i < size; i += 4096) static_cast<void>(*static_cast<volatile char *>(pool_.data() + i));
     }
     void settle() override { pool_.checkpoint(); }
-    std::uint64_t journaled() override { return pool_.stat().bytes_journaled; }
+    store::work_done done() override
+    {
+        const tm_pool_stats so_far = pool_.stat();
+        return {so_far.bytes_journaled, so_far.syncs, so_far.groups};
+    }
 
 protected:
     libtm::pool pool_;

@@ -54,9 +54,13 @@ public:
     {
         rocksdb::WriteBatch batch;
         const std::uint64_t zero = 0;
-        for (std::uint32_t i = 0; i < count_of_counters; ++i) {
-            batch.Put(bytes_of(i), bytes_of(zero));
-            if (i % 4096 != 4095) continue;
+        // In the order of their bytes, which is several times as fast.
+        for (std::uint32_t low = 0; low < 1 << 16; ++low) {
+            for (std::uint32_t high = 0; high < count_of_counters >> 16; ++high) {
+                const std::uint32_t i = high << 16 | (low & 255) << 8 | low >> 8;
+                batch.Put(bytes_of(i), bytes_of(zero));
+            }
+            if (low % 256 != 255) continue;
             ask(database_->Write({}, &batch));
             batch.Clear();
         }

@@ -29,8 +29,15 @@ public:
     virtual void transaction(unsigned thread, unsigned changes) = 0;
     /** Bring what is committed to where it belongs. No transaction runs meanwhile. */
     virtual void settle() {}
-    /** Bytes that went to a journal so far, where that is known. */
-    virtual std::uint64_t journaled() { return 0; }
+    /** What it has done so far, where that is known. */
+    struct work_done {
+        std::uint64_t bytes = 0;  /**< to a journal */
+        std::uint64_t syncs = 0;  /**< of all files */
+        std::uint64_t groups = 0; /**< of transactions that became durable together */
+    };
+    virtual work_done done() { return {}; }
+    /** Bytes of one change, as the program sees it; 0: it makes none. */
+    virtual std::size_t bytes_of_change() const { return 0; }
     /** Throws if it does not have what the transactions have made, on the disk where that can be told apart. None runs meanwhile. */
     virtual void check() = 0;
     /** It has grown so much that it is to be followed by a new one. */
@@ -45,6 +52,7 @@ public:
     counters();
     void transaction(unsigned thread, unsigned changes) final;
     void check() final;
+    std::size_t bytes_of_change() const final { return sizeof(std::uint64_t); }
 
 protected:
     /** Add 1 to each of these, atomically and isolated; threads 0 to most_threads - 1 call it at the same time. */
@@ -71,6 +79,7 @@ public:
     void transaction(unsigned thread, unsigned changes) final;
     void check() final;
     bool is_full() const final { return inserted() > most_entries; }
+    std::size_t bytes_of_change() const final { return sizeof(map_key) + sizeof(map_value); }
 
 protected:
     /** Insert it, atomically and isolated; threads 0 to most_threads - 1 call it at the same time. It throws if the key is there. */

@@ -103,6 +103,15 @@ mapping::~mapping()
     munmap(data_, size_);
 }
 
+std::uint64_t bytes_written()
+{
+    std::ifstream io("/proc/self/io");
+    std::string name;
+    for (std::uint64_t value = 0; io >> name >> value;)
+        if (name == "wchar:") return value;
+    return 0;
+}
+
 void touch(const char *data, std::size_t size)
 {
     for (std::size_t at = 0; at < size; at += page_size) static_cast<void>(*static_cast<const volatile char *>(data + at));

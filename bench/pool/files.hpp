@@ -60,6 +60,9 @@ private:
     std::size_t size_;
 };
 
+/** Bytes that this process has handed to write(2) and its kin so far; stores to mappings of files are not among them. 0: Linux does not count them (/proc/self/io). */
+std::uint64_t bytes_written();
+
 /** Read every page once. */
 void touch(const char *data, std::size_t size);
 

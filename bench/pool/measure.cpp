@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "measure.hpp"
 #include "dirty.hpp"
+#include "files.hpp"
 #include <algorithm>
 #include <chrono>
 #include <exception>
@@ -114,6 +115,7 @@ void measure(benchmark::State &state, bench_run::opened &on, const task &t, std:
         while (now() < warm);
         if (t.sustained) on.target->settle();
         const auto before = on.target->count();
+        const std::uint64_t written = bytes_written();
         const std::int64_t begin = now();
         for (std::int64_t last = begin; last < begin + length || samples.size() < least;) {
             commit();
@@ -125,6 +127,8 @@ void measure(benchmark::State &state, bench_run::opened &on, const task &t, std:
         state.SetIterationTime(static_cast<double>(now() - begin) * 1e-9);
         state.SetItemsProcessed(static_cast<std::int64_t>(samples.size()));
         for (const auto &[name, value] : on.target->count()) state.counters[name] = value - before.at(name);
+        // Else the rest of it comes later.
+        if (t.sustained) state.counters["written"] = static_cast<double>(bytes_written() - written);
     }
     // Not in the time of whoever is next.
     if (!t.sustained) on.target->settle();

@@ -70,6 +70,9 @@ public:
         return true;
     }
 
+    /** In which of the chains, counted from 0, a key is. Whoever holds a lock for each group of them may use the map from several threads. */
+    std::size_t bucket(const Key &key) const { return mix(Hash{}(key)) & mask_; }
+
     /** Call `visit(key, value)` for every element, in no order. */
     template <class Visit> void for_each(Visit &&visit)
     {
@@ -89,7 +92,7 @@ private:
     /** The node of `key` and the link that points to it; or nullptr and the link at the end of the chain. */
     std::pair<node **, node *> search(const Key &key)
     {
-        node **link = &buckets_[mix(Hash{}(key)) & mask_];
+        node **link = &buckets_[bucket(key)];
         node *n = Access::load(*link);
         while (n && !Equal{}(Access::load(n->key), key)) {
             link = &n->next;
