@@ -27,7 +27,7 @@ FIGURES = [('empty transaction', 'empty', None, 1), ('tm_begin and tm_commit', '
            ('hash map, lookup', 'lookup', None, 1), ('hash map, insert', 'insert', None, 1), ('hash map, erase', 'erase', None, 1)]
 READ_ONLY = [('empty transaction', 'empty', None, 1), ('read', 'read 512', 'read 64', 448)]
 MODES = {'wb': ('write-back', FIGURES), 'wt': ('write-through', FIGURES), 'ro': ('read-only', READ_ONLY)}
-COMPANY = {'alone': [], 'another thread': ['--company']}
+COMPANY = {'alone': [], 'beside others': ['--company']}
 
 
 def count(program, arguments):

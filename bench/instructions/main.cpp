@@ -4,7 +4,8 @@
  * tm-instructions [--company | --built]: what bench/check counts the instructions of, under valgrind's callgrind. By itself it does the same and says nothing.
  *
  * Each piece of work is done `times` times to warm up and as often again to be counted, and then dumped under its name, "wb read 64". --company: with
- * a second thread, which has run a transaction and sleeps, as in most programs that need transactions. --built: how it was compiled.
+ * a second thread, which has run a transaction and sleeps, and without the bias: as in programs whose threads run transactions at the same time. Otherwise the thread
+ * has the bias. --built: how it was compiled.
  */
 #include <condition_variable>
 #include <cstdint>
@@ -160,10 +161,12 @@ void count_all()
 int main(int argc, char **argv)
 {
     if (argc == 1) {
+        for (int i = 0; i < 10'000; ++i) libtm::atomically([] {}); // until it has the bias
         count_all();
         return 0;
     }
     if (argc == 2 && std::strcmp(argv[1], "--company") == 0) {
+        tm_config_set("bias", "0");
         const company other;
         count_all();
         return 0;

@@ -18,7 +18,6 @@ namespace libtm::engine::bias {
 
 namespace {
 
-constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attempt go through orecs
 constexpr unsigned most_patience = 8;
 
 /** Who takes the bias or takes it away; all else of it follows from that order. */
@@ -156,14 +155,6 @@ void end_for_good(Context &tx)
     } else {
         revoke(0);
     }
-}
-
-void begin_alone(Context &tx)
-{
-    tx.duties |= duty_alone;
-    tx.writes.close();
-    tx.alone = 1;
-    if (!tx.asks(TM_READ_ONLY)) tx.undo_end = tx.undo_log + undo_entries;
 }
 
 std::uint64_t stripes_stored(const Context &tx)

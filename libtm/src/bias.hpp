@@ -34,8 +34,16 @@ inline bool is_mine(const Context &tx, Word now)
     return (now & Clock::flags) == Clock::biased && clock.bias_holder.load(std::memory_order_relaxed) == &tx;
 }
 
-/** An attempt begins that is alone. */
-void begin_alone(Context &tx);
+constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attempt go through orecs
+
+/** An attempt begins that is alone. The write log is closed: who writes to it shall ask. */
+inline void begin_alone(Context &tx)
+{
+    tx.duties |= duty_alone;
+    tx.writes.close();
+    tx.alone = 1;
+    if (__builtin_expect(!tx.asks(TM_READ_ONLY), 1)) tx.undo_end = tx.undo_log + undo_entries;
+}
 /** The rest of the attempt goes through orecs. */
 inline void use_orecs(Context &tx)
 {

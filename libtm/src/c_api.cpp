@@ -37,6 +37,49 @@ void pass_failure_on(Context &tx)
     if (tx.state == State::suspended) stages::resume(tx);
 }
 
+inline int enter_idle(Context &tx, const tm_attr *attr, void (*unwind)(), void *sp, void *ip)
+{
+    tx.outermost_is_cxx = true;
+    tx.unwind = unwind;
+    tx.frame[frame_sp] = sp;
+    tx.frame[frame_ip] = ip;
+    return begin(tx, attr);
+}
+
+/** A block of C++ begins where the thread has no context yet, or one that is not idle. */
+[[gnu::noinline]] int enter_busy(const tm_attr *attr, void (*unwind)(), void *sp, void *ip)
+{
+    if (!has_context()) {
+        first_begin_failed = !make_context();
+        return first_begin_failed ? 0 : enter_idle(self(), attr, unwind, sp, ip);
+    }
+    Context &tx = self();
+    if (tx.in_action) {
+        refuse(tx, "libtm::atomically", in_an_action);
+        return 0;
+    }
+    if (was_abandoned(tx, sp, ip)) return enter_idle(tx, attr, unwind, sp, ip);
+    if (tx.state == State::suspended) {
+        refuse(tx, "libtm::atomically", suspended);
+        return 0;
+    }
+    before_load_outside(tx);
+    tx.unwind = unwind;
+    ++tx.cxx_depth;
+    return static_cast<int>(++tx.depth);
+}
+
+/** A nested block of C++ ends, or one that has been rolled back. */
+[[gnu::noinline]] int leave_busy(int level)
+{
+    Context &tx = self();
+    if (tx.state != State::running && !unwinds(tx)) return 0; // a swallowed rollback
+    if (is_outermost(tx)) return commit(tx);
+    tx.depth = static_cast<std::uint64_t>(level) - 1;
+    --tx.cxx_depth;
+    return 1;
+}
+
 } // namespace
 
 bool was_abandoned(Context &tx, const void *sp, const void *ip)
@@ -138,42 +181,16 @@ void tm_end_(void)
 
 int tm_enter_(const tm_attr *attr, void (*unwind)(void))
 {
-    if (!has_context()) {
-        first_begin_failed = !make_context();
-        if (first_begin_failed) return 0;
-    }
+    void *const sp = __builtin_dwarf_cfa(), *const ip = __builtin_return_address(0);
     Context &tx = self();
-    if (__builtin_expect(tx.depth != 0 || tx.in_action, 0)) {
-        if (tx.in_action) {
-            refuse(tx, "libtm::atomically", in_an_action);
-            return 0;
-        }
-        if (!was_abandoned(tx, __builtin_dwarf_cfa(), __builtin_return_address(0))) {
-            if (tx.state == State::suspended) {
-                refuse(tx, "libtm::atomically", suspended);
-                return 0;
-            }
-            before_load_outside(tx);
-            tx.unwind = unwind;
-            ++tx.cxx_depth;
-            return static_cast<int>(++tx.depth);
-        }
-    }
-    tx.outermost_is_cxx = true;
-    tx.unwind = unwind;
-    tx.frame[frame_sp] = __builtin_dwarf_cfa();
-    tx.frame[frame_ip] = __builtin_return_address(0);
-    return begin(tx, attr);
+    if (__builtin_expect(tx.depth != 0 || tx.in_action, 0)) return enter_busy(attr, unwind, sp, ip);
+    return enter_idle(tx, attr, unwind, sp, ip);
 }
 
 int tm_leave_(int level)
 {
     Context &tx = self();
-    if (__builtin_expect(tx.state != State::running, 0) && !unwinds(tx)) return 0; // a swallowed rollback
-    if (is_outermost(tx)) return commit(tx);
-    tx.depth = static_cast<std::uint64_t>(level) - 1;
-    --tx.cxx_depth;
-    return 1;
+    return __builtin_expect(tx.state == State::running && is_outermost(tx), 1) ? commit(tx) : leave_busy(level);
 }
 
 int tm_thrown_(int level)

@@ -19,7 +19,7 @@ struct alignas(8) Manner {
     bool write_through;  ///< mode of the stripes that loads and stores make
     bool quiesces;       ///< writers wait for older transactions
     std::uint8_t begins_with; ///< of the bits below: what a begin has to do besides
-    bool has_attr;
+    bool has_attr;       ///< Context::attr counts: it asks for more than flags and a mode
 
     static constexpr std::uint8_t birth = 1;     ///< the policy timestamp is on
     static constexpr std::uint8_t automatic = 2; ///< the mode is `auto`: write_through is chosen at the begin

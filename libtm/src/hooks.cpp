@@ -11,6 +11,13 @@ namespace libtm::engine::hooks {
 
 constinit Range range;
 
+[[gnu::noinline]] bool wrote_between(const Context &tx, std::uintptr_t low, std::uintptr_t high)
+{
+    bool any = false;
+    tx.writes.for_each([&](const Stripe &stripe) { any |= stripe.base >= low && stripe.base < high; });
+    return any;
+}
+
 } // namespace libtm::engine::hooks
 
 using namespace libtm::engine;

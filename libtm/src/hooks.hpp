@@ -21,15 +21,14 @@ extern constinit Range range;
 inline bool has_range() { return range.high.load(std::memory_order_seq_cst) != 0; }
 inline const tm_hooks &table() { return *range.table.load(std::memory_order_acquire); }
 
+/** Whether the transaction has written at or above `low`, and below `high`. */
+bool wrote_between(const Context &tx, std::uintptr_t low, std::uintptr_t high);
+
 /** Whether the transaction has written where somebody wants to know. */
 inline bool concern(const Context &tx)
 {
     const std::uintptr_t high = range.high.load(std::memory_order_relaxed);
-    if (__builtin_expect(high == 0, 1)) return false;
-    const std::uintptr_t low = range.low.load(std::memory_order_relaxed);
-    bool any = false;
-    tx.writes.for_each([&](const Stripe &stripe) { any |= stripe.base >= low && stripe.base < high; });
-    return any;
+    return __builtin_expect(high != 0, 0) && wrote_between(tx, range.low.load(std::memory_order_relaxed), high);
 }
 
 } // namespace libtm::engine::hooks

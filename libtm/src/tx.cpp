@@ -121,15 +121,23 @@ inline bool enter(Context &tx, const tm_attr *attr, Word &now)
     return __builtin_expect(!(now & Clock::flags), 1) || enter_in_turn(tx, attr, now);
 }
 
-inline void start_attempt(Context &tx, Word now)
+inline void start_running(Context &tx, Word now)
 {
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
     tx.state = State::running;
-    if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
-    if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
-    if (__builtin_expect((now & Clock::biased) != 0, 0)) bias::begin_alone(tx);
     tx.limit = limit_of(now & ~Clock::biased);
+}
+
+inline void start_attempt(Context &tx, Word now)
+{
+    if (__builtin_expect((now & Clock::biased) != 0, 0)) {
+        bias::begin_alone(tx);
+    } else {
+        if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
+        if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
+    }
+    start_running(tx, now);
 }
 
 /** The logs are done with, the orecs let go: forget the attempt. */
@@ -308,7 +316,7 @@ inline void quiesce(Context &tx, bool labelled)
 }
 
 /** The steps of the overview. `only_writes`: there is nothing to attend to but the write log. */
-template <bool only_writes> bool commit_changes(Context &tx)
+template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
 {
     const bool wrote = only_writes || !tx.writes.empty();
     const bool acted = !only_writes && (tx.duties & duty_actions) != 0;
@@ -358,15 +366,20 @@ template <bool only_writes> bool commit_changes(Context &tx)
     return true;
 }
 
-/** Nothing but stores in place and blocks, or not even these. */
-bool commit_alone(Context &tx)
+/** Nothing but stores in place, or not even these. The write log stays closed: there are more of this kind to come. */
+inline int commit_alone(Context &tx)
 {
-    const bool has_blocks = (tx.duties & duty_allocations) != 0;
     tx.stats.count_alone(bias::end_alone(tx));
-    if (tx.duties & duty_bounds) forget_logs(tx);
-    forget_attempt(tx); // the write log stays closed: there are more of this kind to come
+    forget_attempt(tx);
     become_idle(tx);
-    if (has_blocks) tx.allocations.commit(tx, true);
+    return true;
+}
+
+/** The same, and blocks. */
+int commit_blocks_alone(Context &tx)
+{
+    commit_alone(tx);
+    tx.allocations.commit(tx, true);
     return true;
 }
 
@@ -399,20 +412,36 @@ void suspend_failed(Context &tx)
 
 namespace {
 
-/** Take over the attributes. Whether the attempt can start at once. */
-inline bool set_attributes(Context &tx, const tm_attr &attr)
+/** Whether an attempt with these flags and this mode can start at once. */
+inline bool starts_at_once(const tm_attr &attr) { return !(attr.flags & TM_IRREVOCABLE) && attr.mode != TM_MODE_AUTO; }
+
+/** Whether it asks for more than flags and a mode. */
+inline bool asks_for_more(const tm_attr &attr) { return (attr.max_retries | attr.durability | attr.deadline | reinterpret_cast<std::uintptr_t>(attr.label)) != 0; }
+
+/** Take over flags and mode. */
+inline void set_manner(Context &tx, const tm_attr &attr)
 {
-    std::memcpy(static_cast<void *>(&tx.attr), &attr, offsetof(tm_attr, reserved));
     Manner manner = tx.manner;
     manner.flags = attr.flags;
-    manner.has_attr = true;
     if (attr.mode != TM_MODE_DEFAULT) {
         manner.write_through = attr.mode == TM_WRITE_THROUGH;
         manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic);
     }
     if (attr.flags & TM_NO_QUIESCENCE) manner.quiesces = false;
     tx.manner = manner;
-    return !(attr.flags & TM_IRREVOCABLE) && !attr.deadline && !attr.label && attr.mode != TM_MODE_AUTO;
+}
+
+/** The first attempt, but for its start. */
+inline void set_up(Context &tx)
+{
+    tx.attempts = 1;
+    tx.last_abort = TM_ABORTED_NOT;
+    tx.in_recovery = false;
+    tx.wants_irrevocable = false;
+    tx.log_all_reads = false;
+    tx.error.kind = TM_ERROR_NONE;
+    tx.begin_errno = *tx.errno_address;
+    tx.manner = config.manner.load(std::memory_order_relaxed);
 }
 
 /** What the options of the process demand of a begin. */
@@ -437,7 +466,7 @@ bool begin_waiting(Context &tx)
     return next_attempt(tx);
 }
 
-/** Begin with attributes that ask for more than flags; the clock was `now`. */
+/** Begin with attributes that ask for more than flags and a mode; the clock was `now`. */
 [[gnu::noinline]] bool begin_specially(Context &tx, Word now)
 {
     if (tx.attr.label || tx.attr.mode == TM_MODE_AUTO) labels::begin(tx);
@@ -448,38 +477,72 @@ bool begin_waiting(Context &tx)
 
 } // namespace
 
-bool begin(Context &tx, const tm_attr *attr)
+[[gnu::noinline]] static int begin_in_company(Context &tx, const tm_attr *attr)
 {
     if (__builtin_expect(--tx.quiet.until_look == 0, 0)) bias::consider(tx);
     Word now;
     enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
-    tx.attempts = 1;
-    tx.last_abort = TM_ABORTED_NOT;
-    tx.in_recovery = false;
-    tx.wants_irrevocable = false;
-    tx.log_all_reads = false;
+    set_up(tx);
     tx.state = State::running;
-    tx.error.kind = TM_ERROR_NONE;
-    tx.begin_errno = *tx.errno_address;
-    tx.manner = config.manner.load(std::memory_order_relaxed);
     if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr);
-    if (attr && !set_attributes(tx, *attr)) return begin_specially(tx, now);
+    if (attr) {
+        set_manner(tx, *attr);
+        if (asks_for_more(*attr) || !starts_at_once(*attr)) {
+            std::memcpy(static_cast<void *>(&tx.attr), attr, offsetof(tm_attr, reserved));
+            tx.manner.has_attr = true;
+            return begin_specially(tx, now);
+        }
+    }
     start_attempt(tx, now);
     return true;
 }
 
-bool commit(Context &tx)
+// Alone it is a few stores and no call.
+int begin(Context &tx, const tm_attr *attr)
 {
-    if (!tx.writes.empty()) {
-        if (__builtin_expect(hooks::concern(tx), 0)) tx.duties |= duty_hooks;
-        return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
-    }
-    if (__builtin_expect(tx.duties & ~duty_bounds, 0)) return (tx.duties & ~(duty_bounds | duty_allocations)) == duty_alone ? commit_alone(tx) : commit_changes<false>(tx);
+    Word now;
+    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || !starts_at_once(*attr))) ||
+        config.manner.load(std::memory_order_relaxed).begins_with || !enter_with_bias(tx, now))
+        return begin_in_company(tx, attr);
+    --tx.quiet.until_look;
+    set_up(tx);
+    if (attr) set_manner(tx, *attr);
+    bias::begin_alone(tx);
+    start_running(tx, now);
+    return true;
+}
+
+/** It has read at most. */
+static inline int commit_reads(Context &tx)
+{
     forget_attempt(tx);
-    if (__builtin_expect(tx.duties, 0)) forget_logs(tx);
     tx.stats.readers.add();
     become_idle(tx);
     return true;
+}
+
+/** There is something to attend to, or somebody watches over memory. */
+[[gnu::noinline]] static int commit_with_care(Context &tx)
+{
+    if (tx.writes.empty()) {
+        if (tx.duties == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
+        if (tx.duties != duty_bounds) return commit_changes<false>(tx);
+        forget_logs(tx);
+        return commit_reads(tx);
+    }
+    if (hooks::concern(tx)) tx.duties |= duty_hooks;
+    return tx.duties ? commit_changes<false>(tx) : commit_changes<true>(tx);
+}
+
+int commit(Context &tx)
+{
+    if (tx.writes.empty()) {
+        if (tx.duties == duty_alone) return commit_alone(tx);
+        if (!tx.duties) return commit_reads(tx);
+    } else if (!tx.duties && !hooks::has_range()) {
+        return commit_changes<true>(tx);
+    }
+    return commit_with_care(tx);
 }
 
 bool deadline_passed(const Context &tx)

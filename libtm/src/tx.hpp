@@ -13,11 +13,12 @@ namespace libtm::engine {
 inline constexpr unsigned frame_sp = 6;
 inline constexpr unsigned frame_ip = 7;
 
-/** Begin the outermost transaction. False: an error is recorded and nothing runs. Needs a context in the state idle. */
-bool begin(Context &tx, const tm_attr *attr);
+// Both return what the functions of the C API return: so they can be the last that these do.
+/** Begin the outermost transaction. 0: an error is recorded and nothing runs. Needs a context in the state idle. */
+int begin(Context &tx, const tm_attr *attr);
 
-/** Commit the outermost transaction. False: rolled back, with the outcome in tx.outcome; the state is then unwinding. */
-bool commit(Context &tx);
+/** Commit the outermost transaction. 0: rolled back, with the outcome in tx.outcome; the state is then unwinding. */
+int commit(Context &tx);
 
 /** Roll back what runs and try again at the boundary of the block. */
 [[noreturn]] void restart(Context &tx, tm_abort_reason reason);

@@ -137,6 +137,20 @@ void reserve(Checked &c)
     }
 }
 
+/** The lists of blocks begin in memory that the user has lent, and grow out of it. */
+void lent(Checked &c)
+{
+    static std::array<char, 4096> buffer;
+    c.step(
+        "lent", 0,
+        [&] {
+            if (tm_log_append_buffer(TM_LOG_INTENTS, buffer.data(), buffer.size())) violation("lent: refused");
+            for (int i = 0; i < 200; ++i) tm_free(tm_malloc(47));
+            add(c, 2, 1);
+        },
+        [&] { ++c.model.cells[2]; });
+}
+
 /** A transaction that runs alone, since it must begin again and `max_retries` is 0, gives the token back when it ends out of memory: another takes it. */
 void alone(Checked &c)
 {
@@ -409,7 +423,7 @@ void labels(Checked &c)
 std::vector<Workload> control_workloads()
 {
     return {
-        {"actions", actions},       {"locals", locals},           {"reserve", reserve}, {"alone", alone}, {"nested", nested},
+        {"actions", actions},       {"locals", locals},           {"reserve", reserve}, {"lent", lent}, {"alone", alone}, {"nested", nested},
         {"exceptions", exceptions}, {"stages", stages}, {"stages_by_begin", stages_by_begin}, {"stages_refused", stages_refused}, {"irrevocable", irrevocable}, {"irrevocable_no_grow", irrevocable_no_grow}, {"retire", retire}, {"labels", labels},
     };
 }
