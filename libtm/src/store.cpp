@@ -16,7 +16,7 @@ namespace libtm::engine {
 
 namespace {
 
-template <class Value> Value load(const void *addr)
+template <class Value> [[gnu::noinline]] Value load_slow(const void *addr)
 {
     Context &tx = self();
     const auto at = reinterpret_cast<std::uintptr_t>(addr);
@@ -42,7 +42,33 @@ template <class Value> Value load(const void *addr)
     }
 }
 
+/** The stripe that contains the address, if it is the first of its orec, whose word is w, and this transaction's. */
+inline Stripe *own_head(const Context &tx, Word w, std::uintptr_t at)
+{
+    if (tx.limit == 0 || !tx.owns(w)) return nullptr;
+    Stripe *const head = Context::stripes_of(w);
+    return head->base == base_of(at) ? head : nullptr;
+}
+
+/** What this transaction has written, mostly. */
+template <class Value> Value load(const void *addr)
+{
+    const Context &tx = self();
+    const auto at = reinterpret_cast<std::uintptr_t>(addr);
+    const Stripe *const own = own_head(tx, tx.orec_of(addr).load(std::memory_order_relaxed), at);
+    if (!own) return load_slow<Value>(addr);
+    return own->is_through() ? write_through::read<Value>(*own, offset_of(at)) : write_back::read<Value>(*own, offset_of(at));
+}
+
 template <class Value> void store(void *addr, Value value);
+
+template <class Value> inline void write(Stripe &stripe, unsigned offset, Value value)
+{
+    if (stripe.is_through())
+        write_through::write(stripe, offset, value);
+    else
+        write_back::write(stripe, offset, value);
+}
 
 template <class Value> [[gnu::noinline]] void store_slow(void *addr, Value value)
 {
@@ -53,11 +79,14 @@ template <class Value> [[gnu::noinline]] void store_slow(void *addr, Value value
         make_room(tx, "tm_store");
         return store(addr, value);
     }
-    Stripe &stripe = *own_stripe(tx, base_of(at), "tm_store");
-    if (stripe.is_through())
-        write_through::write(stripe, offset_of(at), value);
-    else
-        write_back::write(stripe, offset_of(at), value);
+    write(*own_stripe(tx, base_of(at), "tm_store"), offset_of(at), value);
+}
+
+/** To a stripe whose orec is locked, or too new: mostly locked by an earlier write of this transaction. */
+template <class Value> [[gnu::noinline]] void store_again(Context &tx, std::uintptr_t at, Word w, Value value)
+{
+    if (Stripe *const own = own_head(tx, w, at)) return write(*own, offset_of(at), value);
+    store_slow(reinterpret_cast<void *>(at), value);
 }
 
 /** The first write to a stripe whose orec is free: acquire() and the mode's write(), in a straight line. */
@@ -68,7 +97,7 @@ template <class Value> inline void store(void *addr, Value value)
     Orec &orec = tx.orec_of(addr);
     Word w = orec.load(std::memory_order_acquire);
     Stripe *const stripe = tx.writes.next();
-    if (__builtin_expect(w >= tx.limit || tx.writes.full(), 0)) return store_slow(addr, value);
+    if (__builtin_expect(w >= tx.limit || tx.writes.full(), 0)) return store_again(tx, at, w, value);
     if (__builtin_expect(!orec.compare_exchange_strong(w, tx.locked_by(stripe), std::memory_order_seq_cst), 0)) // (5)
         return store_slow(addr, value);
     tx.writes.add();

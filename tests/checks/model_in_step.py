@@ -39,6 +39,7 @@ LEFT_OUT = [
     ('src/hold.cpp', 'Word w = orec.load', 'look before a lock, which looks again: as in own_stripe()'),
     ('src/store.cpp', 'Word w = orec.load', 'look before a lock, which looks again: as in own_stripe()'),
     ('src/store.cpp', 'tx.orec_of(at).load', 'whether the orec is the own one, which nobody else can change'),
+    ('src/store.cpp', 'own_head(tx, tx.orec_of', 'the same'),
     ('src/tx.cpp', 'while (clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
     ('src/tx.cpp', 'return clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
     ('include/tm/context.h', 'tx->alone', 'nobody else runs: the page, The bias'),

@@ -180,14 +180,14 @@ TEST_P(Bias, stores_go_through_orecs_after_what_needs_them)
 
 TEST_P(Bias, blocks_are_made_and_freed)
 {
-    auto *block = static_cast<Numbers *>(tm_malloc(sizeof(Numbers)));
+    auto *block = static_cast<Numbers *>(tm_aligned_alloc(alignof(Numbers), sizeof(Numbers)));
     new (block) Numbers;
     unsigned attempts = 0;
     tx([&] {
         ++attempts;
         EXPECT_EQ(load(block->words[3]), 4u);
         store(block->words[3], std::uint64_t{5});
-        auto *const made = static_cast<Numbers *>(tm_malloc(sizeof(Numbers)));
+        auto *const made = static_cast<Numbers *>(tm_aligned_alloc(alignof(Numbers), sizeof(Numbers)));
         store(made->words[0], std::uint64_t{7});
         tm_free(made);
         tm_free(block);
