@@ -18,9 +18,9 @@ STORE = 'bench.json'
 # The quick form leaves out these workloads, and has of the variants those that tables with targets need: (workload, variant) by threads.
 SECONDARY = re.compile(r'(read|write|modify)-(of|sequential)|(read|read-random|write|modify)-[18]$|skip-100$')
 QUICK_VARIANTS = {
-    ALONE: re.compile(r'empty/.*|malloc-free/(wb|wt|plain)|(?!malloc-free).*/(none|mutex|wb|wt|ro|libitm)'),
+    ALONE: re.compile(r'empty/.*|malloc-free/(wb|wt|plain)|(?!malloc-free).*/(none|mutex|wb|wt|auto|ro|libitm)'),
     1: re.compile(r'.*/(mutex|wb|wt)'),
-    2: re.compile(r'malloc-free/(wb|wt|plain)|(?!malloc-free).*/(mutex|shared|sharded|libitm|tbb|cds|wb|wt|wb-nq)'),
+    2: re.compile(r'malloc-free/(wb|wt|plain)|(?!malloc-free).*/(mutex|shared|sharded|libitm|tbb|cds|wb|wt|auto|wb-nq)'),
     8: re.compile(r'(?!malloc-free).*/(mutex|wb|wt)')}
 
 

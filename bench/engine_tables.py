@@ -22,6 +22,7 @@ AIMS = {
     'tree-0': (0.70, 3.7, 3.5), 'tree-20': (0.67, 3.2, 2.6), 'tree-100': (0.45, 1.2, 0.9), 'list-20': (0.42, 0.9, 0.75)}
 TO_LIBITM = 2.5
 WT_TO_WB = 0.85
+AUTO_TO_BETTER = 0.9
 TWO_THREADS = {'bank-65536': 1.6, 'hash-20': 1.6, 'tree-20': 1.6}
 MANY_THREADS, EVENNESS = 0.9, 0.5
 WORDS = [('read-random', 'random'), ('read', 'back to back')]
@@ -53,6 +54,14 @@ class Report:
     def never_slower(self, workload, threads, variant='wb'):
         target = self.mutex_target(workload)
         return Figure(self.results.ratio(workload, (variant, threads), ('mutex', threads)) if target else [], target)
+
+    def auto(self, workload, threads):
+        """The mode `auto` to the better of the two."""
+        rates = {mode: rate for mode in MODES if (rate := self.results.rate(workload, mode, threads))}
+        if len(rates) < len(MODES):
+            return Figure([])
+        better = max(rates, key=lambda mode: statistics.median(rates[mode]))
+        return Figure(self.results.ratio(workload, ('auto', threads), (better, threads)), AUTO_TO_BETTER)
 
     def evenness(self, workload, variant, target=None):
         r = self.results
@@ -130,6 +139,18 @@ class Report:
             print('\n  and where much is written and nothing conflicts (1 thread):\n')
             print_rows(['', 'median', 'quartiles', 'target', ''], rows)
 
+    def autos(self):
+        figures = {w: [self.auto(w, n) for n in THREADS] for w in WORKLOADS}
+        rows = []
+        for w, name in WORKLOADS.items():
+            for figure, threads in zip(figures[w], THREADS.values()):
+                self.note(f'(6) auto, {threads}, {name}', figure)
+            if any(figures[w]):
+                rows.append([name, *(f'{f.text()} [{f.spread()}] {f.verdict()}' if f else '-' for f in figures[w])])
+        if rows:
+            print(f'\n  and the mode auto to the better of the two, at least {AUTO_TO_BETTER:g}:\n')
+            print_rows(['', *THREADS.values()], rows)
+
     def all(self):
         """Print them; the figures missed, a sentence each."""
         r = self.results
@@ -152,6 +173,7 @@ class Report:
             (THREADS[n] + ', no quiescence' * bool(suffix), lambda w, n=n, s=suffix: Figure(r.ratio(w, ('wt' + s, n), ('wb' + s, n)), WT_TO_WB))
             for suffix in ('', '-nq') for n in (ALONE, 2)], goals=False)
         self.write_heavy()
+        self.autos()
         self.grid(7, f'more threads: two to one (at least 1.6 where transactions are disjoint); eight to two (at least {MANY_THREADS:g}); of eight the slowest to the fastest (at least {EVENNESS:g})', [
             *((f'{name} 2 to 1', lambda w, m=mode: Figure(r.ratio(w, (m, 2), (m, 1)), TWO_THREADS.get(w) if m == 'wb' else None)) for mode, name in MODES.items()),
             *((f'{name} 8 to 2', lambda w, m=mode: Figure(r.ratio(w, (m, 8), (m, 2)), MANY_THREADS if m != 'mutex' else None)) for mode, name in [*MODES.items(), ('mutex', 'mutex')]),
@@ -225,6 +247,7 @@ class Report:
             (workload, threads), worst = min(cells.items(), key=lambda cell: cell[1].median() / cell[1].target)
             found.append(f'Never slower than one std::mutex ({TO_MUTEX_SHORT:g} of it where a transaction takes at most {LONG} ns): '
                          f'{kept} of {len(cells)} cells; the worst is {worst.text()} ({WORKLOADS[workload]}, {THREADS[threads]}).')
+        found += span('The mode auto to the better of write-back and write-through, two threads', lambda w: self.auto(w, 2))
         return found + span('Eight threads to two, write-back', lambda w: Figure(self.results.ratio(w, ('wb', 8), ('wb', 2))))
 
 

@@ -47,6 +47,7 @@ void add_libtm(catalogue &to)
 {
     add_all<lambda<TM_WRITE_BACK>>(to, "wb");
     add_all<lambda<TM_WRITE_THROUGH>>(to, "wt");
+    add_structures<lambda<TM_MODE_AUTO>>(to, "auto");
     add_structures<lambda<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
     add_structures<lambda<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
     add_structures<without_bias>(to, "wb-no-bias");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine_state.hpp"
 
+#include "../src/bias.hpp"
 #include "../src/context.hpp"
 #include "../src/orec.hpp"
 
@@ -28,7 +29,7 @@ void make_contexts()
     tm_context *const mine = tm_self_;
     for (auto &context : contexts) {
         tm_self_ = idle;
-        if (!make_context()) std::abort(); // a tool for tests: no memory, no test
+        if (!make_context() || !bias::make_undo_log(self())) std::abort(); // a tool for tests: no memory, no test
         context = &self();
     }
     tm_self_ = mine;
@@ -93,6 +94,7 @@ void reset(const Options &options)
         context->orec_mask = orec_table.mask;
         context->random = 1;
         context->quiet = {};
+        context->writes.clear(); // a transaction alone leaves it closed
         new (&context->activity) Activity; // what others have begun decides who gets the bias
     }
 }

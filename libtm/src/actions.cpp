@@ -160,18 +160,29 @@ bool Allocations::add_retired(void *object, void (*destroy)(void *), Growth grow
     return retired_.push({object, destroy}, growth.allocate);
 }
 
-void Allocations::commit(Context &tx, bool nobody_sees_it)
+void Allocations::commit()
 {
     for (const Made &made : made_)
         if (made.freed) heap::release(made.block);
     made_.settle();
     index_.clear();
     indexed_ = 0;
+    release_kept();
+}
+
+void Allocations::destroy_retired(Context &tx, bool nobody_sees_it)
+{
     if (nobody_sees_it)
         destroy_all(retired_);
     else if (!retired_.empty())
         destroy_later(tx);
-    release_kept();
+}
+
+void Allocations::destroy_retired_alone()
+{
+    destroy_all(retired_);
+    destroy_all(collecting_);
+    destroy_all(waiting_);
 }
 
 void Allocations::roll_back()

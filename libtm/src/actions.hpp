@@ -69,8 +69,12 @@ public:
     /** Bytes that `count` blocks need of a lender, at the most: lists that are moved whenever they double. */
     static constexpr std::size_t most_per_block = 4 * 24, most_for_lists = 16 * (24 + 16);
 
-    /** Commit: what was made and freed goes back to the heap; what is retired, at once if `nobody_sees_it`, else after a grace period. */
-    void commit(Context &tx, bool nobody_sees_it);
+    /** Commit: what was made and freed goes back to the heap. */
+    void commit();
+    /** Then: what is retired is destroyed, at once if `nobody_sees_it`, else after a grace period. That may run transactions. */
+    void destroy_retired(Context &tx, bool nobody_sees_it);
+    /** The same after an attempt alone: no older transaction is left that could see what was retired before, either. */
+    void destroy_retired_alone();
     /** Rollback: keep what was made for the next attempt. */
     void roll_back();
     /** No further attempt: give back what was kept. */
@@ -78,16 +82,19 @@ public:
     /** Destroy what nobody sees any more. The rest is left to the next thread that uses this context: waiting here could be for ever. */
     void at_thread_exit(const Context &self);
 
+    struct Retired {
+        void *object;
+        void (*destroy)(void *);
+    };
+    using Retirees = List<Retired>;
+    void swap_retired(Retirees &other) { retired_.swap(other); }
+
 private:
     struct Made {
         void *block;
         std::size_t size;
         std::uint32_t alignment;
         bool freed;
-    };
-    struct Retired {
-        void *object;
-        void (*destroy)(void *);
     };
     Made *find(void *block, bool may_index);
     bool index_all();

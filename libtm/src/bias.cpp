@@ -8,6 +8,7 @@
 #include "tx.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <ctime>
 #include <linux/membarrier.h>
@@ -61,15 +62,23 @@ Word begun_by_others(const Context &tx)
     return sum;
 }
 
-bool make_undo_log(Context &tx)
-{
-    if (tx.undo_log) return true;
-    tx.undo_log = static_cast<tm_undo_ *>(std::malloc(undo_entries * sizeof *tx.undo_log));
-    tx.undo_next = tx.undo_end = tx.undo_log;
-    return tx.undo_log != nullptr;
-}
+/** Puts errno back, which transactions find as it was at their begin. */
+class KeepErrno {
+public:
+    KeepErrno() = default;
+    ~KeepErrno() { errno = before_; }
+    KeepErrno(const KeepErrno &) = delete;
+    KeepErrno &operator=(const KeepErrno &) = delete;
 
-bool membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
+private:
+    const int before_ = errno;
+};
+
+bool membarrier(int command)
+{
+    const KeepErrno keep;
+    return syscall(SYS_membarrier, command, 0, 0) == 0;
+}
 
 /** Whether fence_others() works. Not for tools that know of no such fence. */
 bool can_fence_others()
@@ -82,11 +91,13 @@ bool can_fence_others()
 /** A full fence in every running thread of the process: for the holder, between the store to its activity word, which has none, and its look at the clock. */
 void fence_others()
 {
-    if constexpr (!annotate::knows_membarrier) return;
+    if (!can_fence_others()) return; // then nobody begins without a fence of its own
     if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
     if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return; // a forked child
-    const timespec long_enough{0, 10'000'000}; // forbidden since: no processor keeps a store for itself that long
-    nanosleep(&long_enough, nullptr);
+    const KeepErrno keep;
+    timespec left{0, 10'000'000}; // forbidden since: no processor keeps a store for itself that long
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
 }
 
 void drop()
@@ -101,12 +112,22 @@ bool take(Context &tx)
     if (!turn.take(Turn::at_once) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
     clock.bias_holder.store(&tx, std::memory_order_relaxed);
     clock.now.fetch_or(Clock::biased, std::memory_order_seq_cst);
-    const bool is_alone = begun_by_others(tx) != somebody_runs && !clock.token_holder.load(std::memory_order_seq_cst) && !serial::has_holders() && !hooks::has_range();
+    const bool is_alone = config.bias.load(std::memory_order_seq_cst) != 0 && begun_by_others(tx) != somebody_runs &&
+                          !clock.token_holder.load(std::memory_order_seq_cst) && !serial::has_holders() && !hooks::has_range();
     if (!is_alone) drop();
     return is_alone;
 }
 
 } // namespace
+
+bool make_undo_log(Context &tx)
+{
+    if (tx.undo_log) return true;
+    const KeepErrno keep;
+    tx.undo_log = static_cast<tm_undo_ *>(std::malloc(undo_entries * sizeof *tx.undo_log));
+    tx.undo_next = tx.undo_end = tx.undo_log;
+    return tx.undo_log != nullptr;
+}
 
 void consider(Context &tx)
 {

@@ -20,6 +20,8 @@
 
 namespace libtm::engine::bias {
 
+/** What the first bias of a context needs. False: no memory. */
+bool make_undo_log(Context &tx);
 /** At a begin, every so often: take the bias, if it has been quiet for long enough. */
 void consider(Context &tx);
 /** Between attempts: wait until nobody has the bias. Progress: depends on the holder's transaction. False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. */

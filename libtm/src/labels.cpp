@@ -101,7 +101,8 @@ void count_extensions(Context &tx) { tx.run.label->extensions.add(tx.stats.exten
 
 bool Table::matches(const Known &known, const char *text) const
 {
-    return known.label == labels_[most].load(std::memory_order_relaxed) || std::strcmp(known.label->name->text(), text) == 0;
+    if (known.label == labels_[most].load(std::memory_order_relaxed)) return known.hash == hash_of(text);
+    return std::strcmp(known.label->name->text(), text) == 0;
 }
 
 const Label *Table::look(const Name &name) const
@@ -139,7 +140,7 @@ Label *Table::label_of(const char *text)
 Label *Table::find_or_make(const char *text)
 {
     Label *const label = label_of(text);
-    if (label) known_[place_of(text)] = {text, label};
+    if (label) known_[place_of(text)] = {text, label, label == labels_[most].load(std::memory_order_relaxed) ? hash_of(text) : 0};
     return label;
 }
 
@@ -181,7 +182,7 @@ void measure(Context &tx)
 {
     tx.run.reads = tx.dropped_reads - tx.run.reads + static_cast<std::uint64_t>(tx.read_next - tx.read_begin);
     tx.run.writes = tx.writes.size() + bias::stripes_stored(tx);
-    tx.run.alone = (tx.duties & duty_alone) != 0;
+    tx.run.alone = (tx.duties & duty_alone) && tx.writes.empty();
     tx.run.looked = tx.run.waited = false;
 }
 

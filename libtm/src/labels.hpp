@@ -91,6 +91,7 @@ private:
     struct Known {
         const char *text;
         Label *label;
+        std::uint64_t hash; ///< of the text, if the label is the last one
     };
     static std::size_t place_of(const char *text) { return reinterpret_cast<std::uintptr_t>(text) * 0x9E3779B97F4A7C15u >> 58; }
     bool matches(const Known &known, const char *text) const;

@@ -68,6 +68,7 @@ void await(Context &tx, const Orec &orec, Word w)
 void log_read_slow(Context &tx, Orec &orec)
 {
     if ((tx.asks(TM_READ_ONLY | TM_READ_MOSTLY) && !tx.log_all_reads) || tx.irrevocable()) {
+        tx.duties |= duty_bounds;
         tx.reads_dropped = true; // nothing of what such a transaction read can change, or its snapshot is all it needs
         tx.dropped_reads += static_cast<std::uint64_t>(tx.read_next - tx.read_begin);
         tx.read_next = tx.read_begin;

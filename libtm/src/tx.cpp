@@ -26,7 +26,7 @@
  *   (f) quiescence: wait until every transaction that began before has ended or has assured that it did not read what we wrote (threads.hpp)
  *   (g) the orecs are let go with the new version
  *   (h) `finish` of the action log; freed blocks go to the heap
- *   (i) the hooks learn that it has ended, and may wait until it is durable
+ *   (i) the hooks learn that it has ended, and may wait until it is durable; then what was retired is destroyed
  * A transaction that has only read does none of this: its snapshot is consistent as it stands.
  *
  * Quiescence comes before the orecs are let go: what others may see of this commit, they see when no older transaction is left that could
@@ -107,7 +107,7 @@ inline bool enter_with_bias(Context &tx, Word &now)
 {
     tx.activity.enter_unordered();
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    now = clock.now.load(std::memory_order_relaxed);
+    now = clock.now.load(std::memory_order_acquire); // with the holder, which was stored before it
     tx.quiet.unordered = bias::is_mine(tx, now);
     return tx.quiet.unordered;
 }
@@ -260,10 +260,21 @@ void tell_hooks(Context &tx)
     tx.in_action = false;
 }
 
-/** (i). False: what they had to do after the commit has failed. */
-bool end_hooks(Context &tx)
+/** (i) of an attempt that had these duties. */
+void destroy_retired(Context &tx, unsigned duties)
 {
-    // Transactions may run meanwhile, and end before this one's block does.
+    if (duties & duty_alone)
+        tx.allocations.destroy_retired_alone();
+    else
+        tx.allocations.destroy_retired(tx, tx.manner.quiesces);
+}
+
+/** (i), with hooks. False: what they had to do after the commit has failed. */
+bool end_hooks(Context &tx, unsigned duties)
+{
+    // Transactions may run meanwhile, and retire, and end before this one's block does.
+    Allocations::Retirees retired;
+    tx.allocations.swap_retired(retired);
     const auto frame = std::to_array(tx.frame);
     const Manner manner = tx.manner;
     const tm_attr attr = tx.attr;
@@ -271,6 +282,10 @@ bool end_hooks(Context &tx)
     std::jmp_buf jump_buffer;
     if (is_jmp_buf) std::memcpy(&jump_buffer, &tx.jump_buffer, sizeof jump_buffer);
     const int fault = hooks::table().ended();
+    tx.allocations.swap_retired(retired);
+    retired.release();
+    tx.manner = manner;
+    destroy_retired(tx, duties);
     std::copy(frame.begin(), frame.end(), tx.frame);
     tx.manner = manner;
     tx.attr = attr;
@@ -355,8 +370,10 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
         tx.wants_irrevocable = false;
         if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
         const bool staged = (duties & duty_stages) && stages::on_end(tx, true);
-        if (duties & (duty_allocations | duty_retried)) tx.allocations.commit(tx, tx.manner.quiesces);
-        const bool durable = !hooked || end_hooks(tx); // (i)
+        const bool blocks = (duties & (duty_allocations | duty_retried)) != 0;
+        if (blocks) tx.allocations.commit();
+        if (blocks && !hooked) destroy_retired(tx, duties);
+        const bool durable = !hooked || end_hooks(tx, duties); // (i)
         labels::end(ended);
         if (!durable) {
             if (staged) stages::fail_late(tx);
@@ -379,7 +396,8 @@ inline int commit_alone(Context &tx)
 int commit_blocks_alone(Context &tx)
 {
     commit_alone(tx);
-    tx.allocations.commit(tx, true);
+    tx.allocations.commit();
+    tx.allocations.destroy_retired_alone();
     return true;
 }
 
@@ -501,12 +519,13 @@ bool begin_waiting(Context &tx)
 int begin(Context &tx, const tm_attr *attr)
 {
     Word now;
-    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || !starts_at_once(*attr))) ||
-        config.manner.load(std::memory_order_relaxed).begins_with || !enter_with_bias(tx, now))
+    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || attr->flags & TM_IRREVOCABLE)) ||
+        config.manner.load(std::memory_order_relaxed).begins_with & Manner::birth || !enter_with_bias(tx, now))
         return begin_in_company(tx, attr);
     --tx.quiet.until_look;
     set_up(tx);
     if (attr) set_manner(tx, *attr);
+    tx.manner.begins_with = 0; // in the mode auto: alone, both modes are the same
     bias::begin_alone(tx);
     start_running(tx, now);
     return true;
@@ -686,7 +705,8 @@ void abandon_transaction(Context &tx)
         if (tx.duties & duty_tuned) take_back_buffers(tx);
         forget_logs(tx);
         tx.actions.finish();
-        tx.allocations.commit(tx, false);
+        tx.allocations.commit();
+        tx.allocations.destroy_retired(tx, false);
         break;
     case State::unwinding:
     case State::suspended: break;

@@ -42,7 +42,7 @@ bool is_alone()
 class Bias : public Modes {
 protected:
     void SetUp() override { become_alone(); }
-    const Option soon{"bias", "1"};
+    const Option soon{"bias", "3"}; // not 1: then each begin looks around
 };
 TM_MODES_SUITE(Bias);
 
@@ -176,6 +176,60 @@ TEST_P(Bias, stores_go_through_orecs_after_what_needs_them)
         if (attempts == 1) tm_restart();
     });
     EXPECT_EQ(numbers, (Numbers{{30, 21, 40, 4}}));
+}
+
+TEST_P(Bias, what_has_read_very_much_leaves_nothing_to_the_next)
+{
+    TM_SKIP_UNLESS_INDEPENDENT();
+    const Option on("bias", "3");
+    become_alone();
+    static std::array<std::array<char, 32>, 5000> many; // a stripe each
+    for (const unsigned flags : {TM_READ_ONLY, TM_READ_MOSTLY}) {
+        atomically(how(flags), [] {
+            std::array<char, 32> copy;
+            for (const auto &stripe : many) tm_load_bytes(&stripe, &copy, sizeof copy); // through orecs
+        });
+        unsigned attempts = 0;
+        tx([&] {
+            ++attempts;
+            EXPECT_EQ(tm_irrevocable(), 0);
+        });
+        EXPECT_EQ(attempts, 1u);
+    }
+}
+
+TEST_P(Bias, L3_a_label_counts_alone_what_needs_no_orecs)
+{
+    TM_SKIP_IF_SHAKEN();
+    const auto alone = [] {
+        tm_label_stats stats;
+        tm_label_stats_get("alone", &stats);
+        return stats.alone;
+    };
+    std::uint64_t one = 0, two[2] = {};
+    const std::uint64_t before = alone(), all = alone_so_far();
+    atomically(how(0, "alone"), [&] { store(one, std::uint64_t{1}); });
+    EXPECT_EQ(alone() - before, alone_so_far() - all);
+    atomically(how(0, "alone"), [&] { tm_store_bytes(&two, &one, sizeof one); });
+    EXPECT_EQ(alone() - before, alone_so_far() - all);
+}
+
+TEST_P(Bias, what_was_retired_before_is_destroyed)
+{
+    static int destroyed;
+    destroyed = 0;
+    const auto retire = [](unsigned flags) {
+        atomically(how(flags), [] { tm_retire(&destroyed, [](void *) { ++destroyed; }); });
+    };
+    {
+        const Option off("bias", "0");
+        retire(TM_NO_QUIESCENCE); // waits for more of its kind
+        EXPECT_EQ(destroyed, 0);
+    }
+    become_alone();
+    EXPECT_EQ(destroyed, 0);
+    retire(TM_NO_QUIESCENCE);
+    EXPECT_EQ(destroyed, 2);
 }
 
 TEST_P(Bias, blocks_are_made_and_freed)

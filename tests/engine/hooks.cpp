@@ -52,8 +52,9 @@ constexpr tm_hooks hooks = {
     },
     [] {
         trace += "E";
+        const int fault = late_fault;
         if (in_ended) in_ended();
-        return late_fault;
+        return fault;
     },
 };
 
@@ -237,6 +238,42 @@ TEST_P(Hooks, may_run_transactions_when_it_has_ended)
     EXPECT_EQ(recovered, 1);
     EXPECT_EQ(elsewhere, 2);
     EXPECT_EQ(memory[0], 1);
+}
+
+/** Deeper than the block: a frame that is gone when that block's boundary is needed. */
+[[gnu::noinline]] void destroy_by_transactions(void *)
+{
+    trace += "D";
+    tm_begin
+        store(elsewhere, load(elsewhere) + 1);
+        store(memory[100], static_cast<unsigned char>(9)); // asks the hooks, too
+    tm_commit
+        trace += "r";
+    tm_end
+}
+
+TEST_P(Hooks, what_was_retired_is_destroyed_when_they_have_ended)
+{
+    TM_SKIP_IF_SHAKEN();
+    for (const int fault : {0, EIO}) {
+        trace.clear();
+        late_fault = fault;
+        in_ended = [] { // retires, too, and has nothing of the block's destroyed
+            in_ended = nullptr;
+            late_fault = 0;
+            tx([] { tm_retire(&elsewhere, [](void *) { trace += "d"; }); });
+        };
+        tm_save int recovered = 0;
+        tm_begin
+            store(memory[0], static_cast<unsigned char>(1));
+            tm_retire(&elsewhere, destroy_by_transactions);
+        tm_commit
+            recovered = recovered + 1;
+        tm_end
+        EXPECT_EQ(trace, "PCEdDPCE");
+        EXPECT_EQ(recovered, fault ? 1 : 0);
+    }
+    EXPECT_EQ(elsewhere, 2);
 }
 
 TEST_P(Hooks, L3_what_runs_when_it_has_ended_is_counted_under_its_own_label)

@@ -257,6 +257,26 @@ TEST(LabelsOfAll, L3_more_labels_than_a_thread_has_room_for)
               0);
 }
 
+TEST(LabelsOfAll, L3_a_text_that_changes_is_another_label)
+{
+    EXPECT_EQ(in_child([] {
+                  const auto run = [](const char *label) { atomically(make_attr(TM_MODE_DEFAULT, 0, label), [] {}); };
+                  std::vector<std::string> labels;
+                  for (int i = 0; i <= TM_LABELS_OF_A_THREAD; ++i) labels.push_back("text " + std::to_string(i));
+                  for (const std::string &label : labels) run(label.c_str());
+                  std::string buffer = labels.front();
+                  for (const std::string &content : {labels.front(), labels.back(), labels[1], labels.back(), labels.front()}) {
+                      const std::uint64_t before = of(content).commits, others = of(TM_LABEL_OTHERS).commits;
+                      buffer.assign(content); // as long, or shorter: at the same address
+                      run(buffer.c_str());
+                      const bool apart = before != 0;
+                      EXPECT_EQ(of(content).commits, apart ? before + 1 : 0) << content;
+                      EXPECT_EQ(of(TM_LABEL_OTHERS).commits, apart ? others : others + 1) << content;
+                  }
+              }),
+              0);
+}
+
 TEST(LabelsOfAll, L3_a_fork_keeps_the_counts)
 {
     const Watched label("fork");
