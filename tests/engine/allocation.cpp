@@ -294,7 +294,7 @@ TEST_P(Allocation, G3_double_free_is_an_error)
 TEST_P(Allocation, G3_double_free_among_many)
 {
     std::vector<void *> blocks(500);
-    for (auto &block : blocks) block = tm_malloc(32);
+    for (auto &block : blocks) ASSERT_TRUE(block = tm_malloc(32));
     EXPECT_THROW(tx([&] {
                      for (void *block : blocks) tm_free(block);
                      tm_free(blocks[123]);

@@ -180,6 +180,7 @@ TEST_P(Bias, stores_go_through_orecs_after_what_needs_them)
 
 TEST_P(Bias, what_has_read_very_much_leaves_nothing_to_the_next)
 {
+    TM_SKIP_IF_SHAKEN();
     TM_SKIP_UNLESS_INDEPENDENT();
     const Option on("bias", "3");
     become_alone();
