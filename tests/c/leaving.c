@@ -42,14 +42,14 @@ static void *exits(void *unused)
 
 static __attribute__((noinline)) void jump(jmp_buf out)
 {
-    volatile char frame[8192]; /* far below what the caller calls next */
-    frame[0] = 0;
+    char frame[8192]; /* far below what the caller calls next */
+    __asm__ volatile("" : : "r"(frame) : "memory");
     tm_begin_with(attr)
         tm_store(&counter, 1000);
         longjmp(out, 1);
     tm_commit
     tm_end
-    frame[1] = frame[0];
+    __asm__ volatile("" : : "r"(frame) : "memory");
 }
 
 static void *jumps_and_goes_on(void *unused)
