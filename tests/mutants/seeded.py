@@ -101,10 +101,18 @@ def try_all(kind, table_name, only, code, test):
     mutants = table(table_name)
     code.demand_texts(mutants)
     wanted = {n: m for n, m in mutants.items() if not only or only in n}
+
+    def outcome(item):
+        try:
+            caught = test(*item)
+            return bool(caught), caught or "SURVIVES"
+        except SystemExit as e:  # it does not compile, or its tests hang; the others are tried all the same
+            return False, f"PROVES NOTHING: {e}"
+
     survivors = 0
     with workers() as pool:
-        for name, caught in zip(wanted, pool.map(lambda item: test(*item), wanted.items())):
-            print(f"{name:58} {caught or 'SURVIVES'}", flush=True)
+        for name, (caught, how) in zip(wanted, pool.map(outcome, wanted.items())):
+            print(f"{name:58} {how}", flush=True)
             survivors += not caught
     print(f"explored: {len(wanted)} mutants of the {kind}, {survivors} not caught")
     return 1 if survivors else 0
