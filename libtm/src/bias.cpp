@@ -49,14 +49,14 @@ constinit std::atomic<bool> Turn::taken_{false};
 
 constexpr Word somebody_runs = ~Word{0};
 
-/** The attempts that others have begun, or that one is running or lets its orecs go. */
+/** The attempts that others have begun, or that one is running. Who has committed and only lets its orecs go is in nobody's way: its stores are in memory. */
 Word begun_by_others(const Context &tx)
 {
     Word sum = 0;
     for (const Context *other = registry.first(); other; other = other->next_context) {
         if (other == &tx) continue;
         const Word word = other->activity.look();
-        if (!Activity::is_idle(word) || other->holds_orecs.load(std::memory_order_acquire)) return somebody_runs;
+        if (!Activity::is_idle(word)) return somebody_runs;
         sum += Activity::begins(word);
     }
     return sum;

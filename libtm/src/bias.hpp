@@ -11,7 +11,7 @@
  * withdraws, sets the bit `wanted`, waits until the holder's attempt has ended, and takes both bits away. The holder looks at the clock when its next attempt has made itself
  * known: either it sees `wanted` and withdraws, or it is seen and waited for. All of these are sequentially consistent.
  *
- * Whoever takes the bias sets its bit and then looks: it backs out if somebody is active, lets orecs go, holds memory (hold.cpp), has the serial token, or if hooks are to learn of writes.
+ * Whoever takes the bias sets its bit and then looks: it backs out if somebody is active, holds memory (hold.cpp), has the serial token, or if hooks are to learn of writes.
  * Those look at the clock after they have said what they are.
  */
 #pragma once

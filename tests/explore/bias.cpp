@@ -25,6 +25,9 @@ void add_both()
     y.set(y.get() + 1);
 }
 
+/** Through orecs, whoever has the bias. */
+void store_bytes(Cell &cell, long value) { tm_store_bytes(&cell.value, &value, sizeof value); }
+
 void add_times(const Variant &v, unsigned me, unsigned times)
 {
     for (unsigned i = 0; i < times; ++i) atomically(v.how(me), add_both);
@@ -88,15 +91,32 @@ Program orecs_in_the_middle(const Variant &v)
                  add_times(v, 0, 1);
                  atomically(v.how(0), [] {
                      add_both();
-                     const long both = 2;
-                     tm_store_bytes(&x.value, &both, sizeof both);
-                     check(x.get() == 2, "an own store is not seen");
+                     store_bytes(x, 3);
+                     check(x.get() == 3, "an own store is not seen");
                      if (tm_attempt() == 1) x.set(5);
                      if (tm_attempt() == 1) tm_restart();
+                     add_both();
+                     y.set(x.get());
                  });
              },
              [=] { watch(v, 1); }},
-            sum_is(2)};
+            sum_is(4)};
+}
+
+/** The orec that an earlier transaction has taken is too new for this one, which moves the clock. */
+Program orecs_again(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 atomically(v.how(0), [] { store_bytes(z, 1); });
+                 atomically(v.how(0), [] {
+                     x.set(1);
+                     store_bytes(z, 2);
+                     y.set(1);
+                 });
+             },
+             [=] { watch(v, 1); }},
+            sum_is(1)};
 }
 
 Program irrevocable_comes(const Variant &v)
@@ -188,6 +208,7 @@ const Add add{
     {"alone, a reader comes", reader_comes, 60, 0, "bias:1"},
     {"alone, rollback", rollback, 60, 0, "bias:1"},
     {"alone, orecs in the middle", orecs_in_the_middle, 60, 0, "bias:1"},
+    {"alone, orecs again", orecs_again, 60, 0, "bias:1"},
     {"alone, irrevocable comes", irrevocable_comes, 60, 0, "bias:1"},
     {"alone, irrevocable in place", irrevocable_in_place, 60, 0, "bias:1"},
     {"alone, a holder comes", holder_comes, 60, 0, "bias:1"},

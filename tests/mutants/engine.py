@@ -47,6 +47,8 @@ class Engine:
             result = seeded.run([str(program), *effort], timeout=SECONDS, env=seeded.environment())
             if result.returncode:
                 caught = re.search(r"^([^\n]*): ([^\n]*), after (\d+) schedules", result.stdout, re.M)
+                if caught and "does not do the same" in caught[2]:
+                    sys.exit(f"{caught[1]}: {caught[2]}")  # of the test, not of the bug
                 return f"{caught[1]}: {caught[2]}" if caught else f"the tests ended with status {result.returncode}"
         return ""
 
