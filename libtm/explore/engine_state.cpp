@@ -4,6 +4,7 @@
 #include "../src/bias.hpp"
 #include "../src/context.hpp"
 #include "../src/orec.hpp"
+#include "../src/turns.hpp"
 
 #include <cstdlib>
 #include <cstring>
@@ -78,6 +79,7 @@ void prepare(const Options &options)
 {
     set_default("spin", "1");
     set_default("wait", "2"); // the second look of a wait gives way
+    set_default("turns", "off"); // they would depend on what time it is
     if (!contexts[0]) make_contexts();
     if (table_size != options.orecs) orec_table.create(table_size = options.orecs);
     clock.last = (Word{1} << options.clock_bits) - 8;
@@ -89,11 +91,13 @@ void reset(const Options &options)
     clock.now.store(options.clock_start, std::memory_order_relaxed);
     clock.token_holder.store(nullptr, std::memory_order_relaxed);
     clock.bias_holder.store(nullptr, std::memory_order_relaxed);
+    new (&turns::turn) turns::Turn;
     for (Context *context = registry.first(); context; context = context->next_context) { // with that of the holders
         context->orecs = orec_table.base;
         context->orec_mask = orec_table.mask;
         context->random = 1;
         context->quiet = {};
+        context->takes_turns = false;
         context->writes.clear(); // a transaction alone leaves it closed
         new (&context->activity) Activity; // what others have begun decides who gets the bias
     }
@@ -109,6 +113,7 @@ void drop_contexts()
     for (Context *const context : contexts) {
         context->activity.leave(); // or everybody waits for it
         context->holds_orecs.store(false, std::memory_order_relaxed);
+        context->has_turn = false;
     }
     make_contexts();
 }
@@ -121,6 +126,7 @@ std::string name_of(std::uintptr_t addr)
     if (is(addr, clock.now)) return "clock";
     if (is(addr, clock.token_holder)) return "token";
     if (is(addr, clock.bias_holder)) return "bias";
+    if (is(addr, turns::turn)) return "the turn";
     const Context *const context = owner_of(addr);
     if (!context) return {};
     const std::string thread = thread_of(slot_of(context->lock_tag));
@@ -133,7 +139,7 @@ std::string name_of(std::uintptr_t addr)
 std::string value_of(std::uintptr_t addr, std::uint64_t value)
 {
     if (is_orec(addr)) return orec_text(value);
-    if (is(addr, clock.now)) return std::to_string(value & ~Clock::flags) + (value & Clock::stop ? " stopped" : "") + (value & Clock::biased ? " biased" : "") + (value & Clock::wanted ? " wanted" : "");
+    if (is(addr, clock.now)) return std::to_string(value & ~Clock::flags) + (value & Clock::stop ? " stopped" : "") + (value & Clock::biased ? " biased" : "") + (value & Clock::wanted ? " wanted" : "") + (value & Clock::in_turns ? " in turns" : "");
     if (is(addr, clock.token_holder) || is(addr, clock.bias_holder)) return value ? thread_of(slot_of(reinterpret_cast<const Context *>(value)->lock_tag)) : "nobody";
     const Context *const context = owner_of(addr);
     if (context && is(addr, context->activity)) return activity_text(value);

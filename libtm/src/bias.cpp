@@ -5,6 +5,7 @@
 #include "hooks.hpp"
 #include "memory.hpp"
 #include "serial.hpp"
+#include "turns.hpp"
 #include "tx.hpp"
 
 #include <algorithm>
@@ -21,32 +22,6 @@ namespace {
 
 constexpr unsigned most_patience = 8;
 
-/** Who takes the bias or takes it away; all else of it follows from that order. */
-class Turn {
-public:
-    static constexpr std::uint64_t at_once = 1; // a moment of the past
-    Turn() = default;
-    ~Turn()
-    {
-        if (mine_) taken_.store(false, std::memory_order_release);
-    }
-    Turn(const Turn &) = delete;
-    Turn &operator=(const Turn &) = delete;
-    /** False: the deadline has passed, or it would have had to wait where that is `at_once`. */
-    bool take(std::uint64_t deadline)
-    {
-        for (Patience patience; !try_take(); patience.wait())
-            if (deadline && is_past(deadline)) return false;
-        return mine_ = true;
-    }
-
-private:
-    bool mine_ = false;
-    static bool try_take() { return !taken_.exchange(true, std::memory_order_acquire); }
-    static constinit std::atomic<bool> taken_;
-};
-constinit std::atomic<bool> Turn::taken_{false};
-
 constexpr Word somebody_runs = ~Word{0};
 
 /** The attempts that others have begun, or that one is running. Who has committed and only lets its orecs go is in nobody's way: its stores are in memory. */
@@ -61,18 +36,6 @@ Word begun_by_others(const Context &tx)
     }
     return sum;
 }
-
-/** Puts errno back, which transactions find as it was at their begin. */
-class KeepErrno {
-public:
-    KeepErrno() = default;
-    ~KeepErrno() { errno = before_; }
-    KeepErrno(const KeepErrno &) = delete;
-    KeepErrno &operator=(const KeepErrno &) = delete;
-
-private:
-    const int before_ = errno;
-};
 
 bool membarrier(int command)
 {
@@ -108,8 +71,8 @@ void drop()
 
 bool take(Context &tx)
 {
-    Turn turn;
-    if (!turn.take(Turn::at_once) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
+    turns::HaveTurn mine;
+    if (!mine.try_take(tx) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
     clock.bias_holder.store(&tx, std::memory_order_relaxed);
     clock.now.fetch_or(Clock::biased, std::memory_order_seq_cst);
     const bool is_alone = config.bias.load(std::memory_order_seq_cst) != 0 && begun_by_others(tx) != somebody_runs &&
@@ -134,6 +97,7 @@ void consider(Context &tx)
     Quiet &quiet = tx.quiet;
     const unsigned wanted = get(config.bias);
     quiet.begin_round(wanted);
+    turns::consider(tx);
     if (!wanted) return;
     if (is_mine(tx, clock.now.load(std::memory_order_relaxed))) {
         if (++quiet.rounds >= most_patience) quiet.patience = 1;
@@ -152,10 +116,10 @@ void consider(Context &tx)
     }
 }
 
-bool revoke(std::uint64_t deadline)
+bool revoke(const Context &tx, std::uint64_t deadline)
 {
-    Turn turn;
-    if (!turn.take(deadline)) return false;
+    turns::HaveTurn mine;
+    if (!mine.take(tx, deadline)) return false;
     if (!is_held()) return true;
     clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     const auto *const holder = static_cast<const Context *>(clock.bias_holder.load(std::memory_order_relaxed));
@@ -169,12 +133,13 @@ bool revoke(std::uint64_t deadline)
 
 void end_for_good(Context &tx)
 {
+    turns::end_for_good(tx);
     if (!is_held()) return;
     if (tx.activity.is_active() && clock.bias_holder.load(std::memory_order_relaxed) == &tx) {
         use_orecs(tx);
         clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     } else {
-        revoke(0);
+        revoke(tx, 0);
     }
 }
 

@@ -25,8 +25,8 @@ bool make_undo_log(Context &tx);
 /** At a begin, every so often: take the bias, if it has been quiet for long enough. */
 void consider(Context &tx);
 /** Between attempts: wait until nobody has the bias. Progress: depends on the holder's transaction. False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. */
-bool revoke(std::uint64_t deadline);
-/** The same if anybody has it; for who can be seen to be in its way. The holder itself goes on with orecs, and loses the bias at its end. */
+bool revoke(const Context &tx, std::uint64_t deadline);
+/** The same if anybody has it, and for turns (turns.hpp); for who can be seen to be in its way. The holder itself goes on with orecs, and loses the bias at its end. */
 void end_for_good(Context &tx);
 
 inline bool is_held() { return (clock.now.load(std::memory_order_seq_cst) & Clock::biased) != 0; }

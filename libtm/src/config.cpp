@@ -35,6 +35,7 @@ struct Option {
 constexpr const char *mode_names[] = {"write-back", "write-through", "auto"};
 constexpr const char *contention_names[] = {"suicide", "delay", "backoff", "timestamp"};
 constexpr const char *detection_names[] = {"auto", "written", "copied", "pagemap", "kpageflags", "compare"};
+constexpr const char *turns_names[] = {"off", "auto", "always"};
 constexpr const char *switch_names[] = {"off", "on"};
 
 constexpr Option table[] = {
@@ -45,6 +46,7 @@ constexpr Option table[] = {
     {"wait", &Config::wait, 0, 1000000, nullptr, false, "looks at a held orec between two attempts"},
     {"quiescence", &Config::quiescence, 0, 1, switch_names, false, "writers wait until nobody sees the old state"},
     {"bias", &Config::bias, 0, 1000000, nullptr, false, "transactions of one thread, and none of others, until it pays for no orecs; 0: never"},
+    {"turns", &Config::turns, 0, 2, turns_names, false, "transactions run one at a time where that is faster"},
     {"orecs", &Config::orecs, 0, 28, nullptr, true, "log2 of the number of orecs"},
     {"clock_bits", &Config::clock_bits, 4, 60, nullptr, true, "width of the version clock"},
     {"detection", &Config::detection, 0, 5, detection_names, false, "how pools opened from now on find changed pages"},
@@ -147,7 +149,7 @@ int set_option(const char *name, const char *value)
     const Option *const option = find(name);
     if (option && option->frozen && config.started_.load()) return parse(*option, value) < 0 ? EINVAL : EBUSY;
     const int fault = assign(name, value);
-    if (option && option->value == &Config::bias) bias::end_for_good(self());
+    if (option && (option->value == &Config::bias || option->value == &Config::turns)) bias::end_for_good(self());
     return fault;
 }
 

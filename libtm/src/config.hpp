@@ -35,6 +35,7 @@ struct Config {
     Value wait{1000};
     Value quiescence{1};
     Value bias{1024};
+    Value turns{1};
     Value orecs{20};
     Value clock_bits{60};
     Value detection{0}; ///< libtm-persist's; the engine has no use for it

@@ -45,6 +45,7 @@ enum Duty : unsigned {
     duty_user_data = 4096,  ///< user data was set
     duty_alone = 16384,     ///< it has the bias (bias.hpp)
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
+    duty_turn = 65536,      ///< it has the turn (turns.hpp)
     duty_label = 32768,     ///< the counters of its label, or the size of its write set (labels.hpp)
 };
 
@@ -117,6 +118,8 @@ struct Context : tm_context {
     bool reads_dropped = false;  ///< the read log is incomplete: no extension, no writing
     bool in_action = false;      ///< a function of the action log is running, or the thread holds memory (hold.cpp)
     Outcome outcome = Outcome::retry;
+    bool has_turn = false;       ///< its attempt is alone, by turns.hpp
+    bool takes_turns = false;    ///< its last one was
     bool frame_is_gone = false;  ///< the block's stack frame is: its locals are not restored
     unsigned holders = 0;        ///< of the thread: hold.cpp
     int uncaught = 0;            ///< exceptions in flight when ours was thrown

@@ -71,7 +71,11 @@ struct alignas(64) Clock {
     static constexpr Word stop = Word{1} << 63;
     /** Set in `now` while a thread has the bias; and while others want it to end. */
     static constexpr Word biased = Word{1} << 62, wanted = Word{1} << 61;
-    static constexpr Word flags = stop | biased | wanted;
+    /** Set in `now` while transactions take turns (turns.hpp). */
+    static constexpr Word in_turns = Word{1} << 60;
+    /** With either of these an attempt is alone. */
+    static constexpr Word alone = biased | in_turns;
+    static constexpr Word flags = stop | biased | wanted | in_turns;
 
     /** Commits take no version from here on (the option clock_bits); then the clock and all orecs start again at 0. */
     Word last = (Word{1} << 60) - 8;

@@ -11,7 +11,7 @@ extern "C" void tm_stats_get(tm_stats *stats)
     *stats = {};
     for (const Context *context = registry.first(); context; context = context->next_context) {
         const Stats &one = context->stats;
-        stats->commits += one.readers.get() + one.writers.get() + one.alone_readers.get() + one.alone_writers.get();
+        stats->commits += one.commits();
         stats->read_only += one.readers.get() + one.alone_readers.get();
         stats->alone += one.alone_readers.get() + one.alone_writers.get();
         stats->serial += one.serial.get();

@@ -28,6 +28,7 @@ struct Stats {
     Counter readers, writers, alone_readers, alone_writers, serial, extensions, waits, max_attempts;
     Counter aborts[TM_ABORT_REASONS];
 
+    std::uint64_t commits() const { return readers.get() + writers.get() + alone_readers.get() + alone_writers.get(); }
     void count_alone(bool wrote) { (wrote ? alone_writers : alone_readers).add(); }
 };
 

@@ -17,6 +17,8 @@
 #include "config.hpp"
 #include "logs.hpp"
 
+#include <cerrno>
+
 namespace libtm::engine {
 
 struct Context;
@@ -99,6 +101,18 @@ private:
  * Returns whether it had to wait.
  */
 bool wait_until_passed(const Context &self);
+
+/** Puts errno back, which transactions find as it was at their begin. */
+class KeepErrno {
+public:
+    KeepErrno() = default;
+    ~KeepErrno() { errno = before_; }
+    KeepErrno(const KeepErrno &) = delete;
+    KeepErrno &operator=(const KeepErrno &) = delete;
+
+private:
+    const int before_ = errno;
+};
 
 /** A loop's wait: spins at first, then gives the processor away. */
 class Patience {

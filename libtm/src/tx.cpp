@@ -56,6 +56,7 @@
 #include "hooks.hpp"
 #include "serial.hpp"
 #include "snapshot.hpp"
+#include "turns.hpp"
 
 #include <algorithm>
 #include <array>
@@ -92,10 +93,15 @@ constexpr std::size_t bounded_read_log = 512; // entries of a read-only transact
     const std::uint64_t deadline = attr ? attr->deadline : 0;
     while ((now & Clock::flags) && !bias::is_mine(tx, now)) {
         tx.activity.leave();
-        if (now & Clock::stop)
+        if (now & Clock::stop) {
             serial::wait_for_clock();
-        else if (!bias::revoke(deadline))
+        } else if ((now & Clock::flags) == Clock::in_turns) {
+            now = turns::enter(tx, deadline);
+            if (now) return true;
+            if (deadline && is_past(deadline)) return false;
+        } else if (now & Clock::in_turns ? !turns::end(tx, deadline) : !bias::revoke(tx, deadline)) {
             return false;
+        }
         tx.activity.enter();
         now = clock.now.load(std::memory_order_seq_cst);
     }
@@ -112,10 +118,11 @@ inline bool enter_with_bias(Context &tx, Word &now)
     return tx.quiet.unordered;
 }
 
-/** Become active, before all else: the exchange waits for all stores before it, so let there be few. `now` has the flag Clock::biased if the attempt is alone. */
+/** Become active, before all else: the exchange waits for all stores before it, so let there be few. `now` has a flag of Clock::alone if the attempt is alone. */
 inline bool enter(Context &tx, const tm_attr *attr, Word &now)
 {
     if (tx.quiet.unordered && enter_with_bias(tx, now)) return true;
+    if (tx.takes_turns && (now = turns::enter(tx, attr ? attr->deadline : 0))) return true;
     tx.activity.enter();
     now = clock.now.load(std::memory_order_seq_cst);
     return __builtin_expect(!(now & Clock::flags), 1) || enter_in_turn(tx, attr, now);
@@ -126,12 +133,13 @@ inline void start_running(Context &tx, Word now)
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
     tx.state = State::running;
-    tx.limit = limit_of(now & ~Clock::biased);
+    tx.limit = limit_of(now & ~Clock::alone);
 }
 
 inline void start_attempt(Context &tx, Word now)
 {
-    if (__builtin_expect((now & Clock::biased) != 0, 0)) {
+    if (__builtin_expect((now & Clock::in_turns) != 0, 0)) tx.duties |= duty_turn;
+    if (__builtin_expect((now & Clock::alone) != 0, 0) && tx.undo_log) {
         bias::begin_alone(tx);
     } else {
         if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
@@ -366,6 +374,7 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
     const labels::Ended ended = labelled ? labels::commit(tx, wrote || stored_alone) : labels::Ended{};
     const unsigned duties = tx.duties;
     become_idle(tx);
+    if (!only_writes && (duties & duty_turn)) turns::leave(tx);
     if constexpr (!only_writes) {
         tx.wants_irrevocable = false;
         if (duties & duty_retried) tx.stats.max_attempts.raise_to(tx.attempts);
@@ -392,10 +401,19 @@ inline int commit_alone(Context &tx)
     return true;
 }
 
+/** The same, by its turn. */
+int commit_in_turn(Context &tx)
+{
+    commit_alone(tx);
+    turns::leave(tx);
+    return true;
+}
+
 /** The same, and blocks. */
 int commit_blocks_alone(Context &tx)
 {
     commit_alone(tx);
+    if (tx.has_turn) turns::leave(tx);
     tx.allocations.commit();
     tx.allocations.destroy_retired_alone();
     return true;
@@ -409,6 +427,7 @@ static void let_all_go(Context &tx)
     tx.wants_irrevocable = false;
     tx.allocations.release_kept();
     become_idle(tx);
+    if (tx.has_turn) turns::leave(tx);
 }
 
 void end_failed(Context &tx)
@@ -544,7 +563,8 @@ static inline int commit_reads(Context &tx)
 [[gnu::noinline]] static int commit_with_care(Context &tx)
 {
     if (tx.writes.empty()) {
-        if (tx.duties == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
+        if (tx.duties == (duty_alone | duty_turn)) return commit_in_turn(tx);
+        if ((tx.duties & ~duty_turn) == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties != duty_bounds) return commit_changes<false>(tx);
         forget_logs(tx);
         return commit_reads(tx);
@@ -602,6 +622,7 @@ bool next_attempt(Context &tx)
 {
     constexpr unsigned tries_without_log = 3;
     tx.activity.leave();
+    if (tx.has_turn) turns::leave(tx);
     if (tx.has_stages() && tx.attempts > 0 && !stages::before_attempt(tx)) {
         end_failed(tx);
         return false;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+/**
+ * @file pace.hpp
+ * Whether transactions shall run side by side or in turns (turns.hpp), by what was measured: commits in a window of time.
+ */
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace libtm::engine {
+
+/**
+ * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window; if they are better they stay, and running side by side is tried for one.
+ * What was found out holds for longer and longer, unless the rate changes by much, which tells of other work.
+ *
+ * Used under a lock. Times are in ns.
+ */
+class Pace {
+public:
+    enum class Change { none, start, end }; ///< of turns
+
+    static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window;
+
+    /** `who` looks. Whether the window is over. */
+    bool is_over(std::uint64_t now, const void *who)
+    {
+        several_ = several_ || who != last_;
+        last_ = who;
+        return now - since_ >= window;
+    }
+    /** The window is over: there are so many commits now. What to do; begin() says that it is done. */
+    Change judge(std::uint64_t now, std::uint64_t commits, bool in_turns)
+    {
+        const double rate = static_cast<double>(commits - commits_) / static_cast<double>(now - since_);
+        const bool was_quiet = now - since_ > 100 * window, several = several_;
+        begin(now, commits);
+        if (in_turns != (state_ == State::trial || state_ == State::turns)) return start_over(now + shortest, in_turns); // somebody had to end them
+        if (was_quiet) return start_over(now, in_turns);
+        switch (state_) {
+        case State::side_by_side:
+            if (!several || !(now >= until_ || has_changed(rate, now))) return Change::none;
+            rate_ = rate;
+            return go_to(State::trial, now);
+        case State::trial:
+            if (rate > better * rate_) {
+                rate_ = rate;
+                return go_to(State::turns, now, stay_);
+            }
+            pause_ = std::min(2 * pause_, longest);
+            return go_to(State::side_by_side, now, pause_);
+        case State::turns:
+            lonely_ = several ? 0 : lonely_ + 1;
+            if (lonely_ > most_lonely) return go_to(State::side_by_side, now); // one thread is left: for it there is the bias
+            if (now < until_ && !has_changed(rate, now)) return Change::none;
+            rate_ = rate;
+            return go_to(State::check, now);
+        case State::check:
+            if (rate_ > better * rate) {
+                stay_ = std::min(2 * stay_, longest);
+                return go_to(State::turns, now, stay_);
+            }
+            pause_ = shortest;
+            return go_to(State::side_by_side, now, pause_);
+        }
+        return Change::none;
+    }
+    /** A window begins. */
+    void begin(std::uint64_t now, std::uint64_t commits)
+    {
+        since_ = now;
+        commits_ = commits;
+        several_ = false;
+    }
+
+private:
+    enum class State { side_by_side, trial, turns, check };
+    static constexpr double better = 1.08;
+    static constexpr unsigned most_lonely = 10; // windows: a thread whose turn it is may be the only one for a millisecond
+
+    Change go_to(State next, std::uint64_t now, std::uint64_t for_time = 0)
+    {
+        const bool before = state_ == State::trial || state_ == State::turns, after = next == State::trial || next == State::turns;
+        state_ = next;
+        changed_ = now;
+        until_ = now + for_time;
+        lonely_ = 0;
+        return before == after ? Change::none : after ? Change::start : Change::end;
+    }
+    Change start_over(std::uint64_t until, bool in_turns)
+    {
+        state_ = State::side_by_side;
+        until_ = changed_ = until;
+        pause_ = stay_ = shortest;
+        lonely_ = 0;
+        return in_turns ? Change::end : Change::none;
+    }
+    bool has_changed(double rate, std::uint64_t now) const
+    {
+        constexpr double much = 1.6;
+        return now >= changed_ + shortest && (rate > much * rate_ || rate * much < rate_);
+    }
+
+    State state_ = State::side_by_side;
+    const void *last_ = nullptr;         ///< who has looked
+    bool several_ = false;               ///< in this window more than one has
+    unsigned lonely_ = 0;                ///< windows in a row in which not
+    std::uint64_t since_ = 0, commits_ = 0; ///< the window's begin
+    double rate_ = 0;                    ///< commits for each ns, the way that is compared with
+    std::uint64_t changed_ = 0, until_ = 0; ///< the state is as old as this; when to try the other way
+    std::uint64_t pause_ = shortest, stay_ = shortest; ///< how long side by side, and in turns
+};
+
+} // namespace libtm::engine
