@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 {
     // Where a thread is alone, both modes do the same; and whether it has noticed would depend on what ran before.
     tm_config_set("bias", "0");
+    tm_config_set("turns", "off");
     bench::design which = bench::design::full;
     const auto set = [&](const std::string &name, const std::string &value) {
         if (name != "--design" || (value != "quick" && value != "full")) return false;

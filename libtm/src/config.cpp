@@ -95,7 +95,7 @@ int assign(std::string_view name, std::string_view text)
     const std::int64_t value = parse(*option, text);
     if (value < 0) return EINVAL;
     pthread_mutex_lock(&assign_mutex);
-    (config.*option->value).store(static_cast<std::uint32_t>(value), std::memory_order_relaxed);
+    (config.*option->value).store(static_cast<std::uint32_t>(value), std::memory_order_seq_cst); // before who sets it looks whether the bias, or turns, must end
     const bool ages = get(config.contention) == static_cast<std::uint32_t>(Contention::timestamp);
     const auto begins_with = static_cast<std::uint8_t>((ages ? Manner::birth : 0) | (get(config.mode) == TM_MODE_AUTO ? Manner::automatic : 0));
     config.manner.store({0, get(config.mode) == TM_WRITE_THROUGH, get(config.quiescence) != 0, begins_with, false}, std::memory_order_relaxed);

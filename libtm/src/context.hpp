@@ -144,6 +144,7 @@ struct Context : tm_context {
     void *user_data = nullptr;     ///< valid with duty_user_data
     std::uint8_t closed_logs = 0;  ///< bits 1 << tm_log_kind: tm_log_auto_alloc() is off
     Quiet quiet;
+    std::uint64_t commits_counted = 0; ///< by who measures (turns.cpp)
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;
 

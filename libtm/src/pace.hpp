@@ -14,32 +14,44 @@ namespace libtm::engine {
  * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window; if they are better they stay, and running side by side is tried for one.
  * What was found out holds for longer and longer, unless the rate changes by much, which tells of other work.
  *
+ * Turns are for short transactions that are alike. Where they are long, a trial would take long, and where they differ, the number of commits says little: many short ones would be counted for a gain while a long one waits.
+ *
  * Used under a lock. Times are in ns.
  */
 class Pace {
 public:
     enum class Change { none, start, end }; ///< of turns
+    /** What is known when a window is over. */
+    struct Seen {
+        std::uint64_t now, commits; ///< so far
+        bool alike;                 ///< everybody who has committed in the window has done so about as often
+        bool in_turns;
+        bool was_stopped;           ///< somebody has waited long for its turn
+    };
 
-    static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window;
+    static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window, longest_stay = 500 * window;
 
     /** `who` looks. Whether the window is over. */
     bool is_over(std::uint64_t now, const void *who)
     {
-        several_ = several_ || who != last_;
+        several_ = several_ || (last_ && who != last_);
         last_ = who;
         return now - since_ >= window;
     }
     /** The window is over: there are so many commits now. What to do; begin() says that it is done. */
-    Change judge(std::uint64_t now, std::uint64_t commits, bool in_turns)
+    Change judge(const Seen &seen)
     {
-        const double rate = static_cast<double>(commits - commits_) / static_cast<double>(now - since_);
+        const std::uint64_t now = seen.now;
+        const double rate = static_cast<double>(seen.commits - commits_) / static_cast<double>(now - since_);
         const bool was_quiet = now - since_ > 100 * window, several = several_;
-        begin(now, commits);
-        if (in_turns != (state_ == State::trial || state_ == State::turns)) return start_over(now + shortest, in_turns); // somebody had to end them
-        if (was_quiet) return start_over(now, in_turns);
+        begin(now, seen.commits);
+        if (state_ == State::trial && !seen.in_turns) return give_up(now); // it could not start
+        if (seen.in_turns != (state_ == State::trial || state_ == State::turns)) return start_over(now + shortest, seen.in_turns); // somebody had to end them
+        if (seen.in_turns && seen.was_stopped) return give_up(now);
+        if (was_quiet) return start_over(now, seen.in_turns);
         switch (state_) {
         case State::side_by_side:
-            if (!several || !(now >= until_ || has_changed(rate, now))) return Change::none;
+            if (!several || !seen.alike || rate < least_rate || !(now >= until_ || has_changed(rate, now))) return Change::none;
             rate_ = rate;
             return go_to(State::trial, now);
         case State::trial:
@@ -47,8 +59,7 @@ public:
                 rate_ = rate;
                 return go_to(State::turns, now, stay_);
             }
-            pause_ = std::min(2 * pause_, longest);
-            return go_to(State::side_by_side, now, pause_);
+            return give_up(now);
         case State::turns:
             lonely_ = several ? 0 : lonely_ + 1;
             if (lonely_ > most_lonely) return go_to(State::side_by_side, now); // one thread is left: for it there is the bias
@@ -56,8 +67,8 @@ public:
             rate_ = rate;
             return go_to(State::check, now);
         case State::check:
-            if (rate_ > better * rate) {
-                stay_ = std::min(2 * stay_, longest);
+            if (rate_ > better * rate && seen.alike) {
+                stay_ = std::min(2 * stay_, longest_stay);
                 return go_to(State::turns, now, stay_);
             }
             pause_ = shortest;
@@ -75,7 +86,7 @@ public:
 
 private:
     enum class State { side_by_side, trial, turns, check };
-    static constexpr double better = 1.08;
+    static constexpr double better = 1.08, least_rate = 0.00025; // 250 commits in a millisecond
     static constexpr unsigned most_lonely = 10; // windows: a thread whose turn it is may be the only one for a millisecond
 
     Change go_to(State next, std::uint64_t now, std::uint64_t for_time = 0)
@@ -86,6 +97,12 @@ private:
         until_ = now + for_time;
         lonely_ = 0;
         return before == after ? Change::none : after ? Change::start : Change::end;
+    }
+    /** Turns have not paid. */
+    Change give_up(std::uint64_t now)
+    {
+        pause_ = std::min(2 * pause_, longest);
+        return go_to(State::side_by_side, now, pause_);
     }
     Change start_over(std::uint64_t until, bool in_turns)
     {

@@ -22,6 +22,7 @@ namespace {
 
 enum Option : std::uint32_t { off, automatic, always }; // of `turns`
 
+constexpr unsigned looks_every = 64; // turns: short, so that turns which do not pay end soon
 constexpr unsigned naps_until_next = 5; // 50 + 50 + 100 + 200 + 400 us, and what the kernel adds
 
 /** The n-th one; also for a thread that may be cancelled: not by the C library, whose sleep would end it here. */
@@ -50,13 +51,14 @@ void clear_bits() { clock.now.fetch_and(~(Clock::in_turns | Clock::wanted), std:
 /** Wait until the attempts have ended that run now. False: they take long. */
 bool others_end(const Context &tx)
 {
-    constexpr unsigned most = 3000; // looks
+    constexpr std::uint64_t longest = Pace::window; // nobody begins meanwhile
+    const std::uint64_t until = now_ns() + longest;
     Patience patience;
     for (const Context *other = registry.first(); other; other = other->next_context) {
         if (other == &tx) continue;
         const Word before = other->activity.look();
         for (; !Activity::is_idle(before) && !Activity::has_ended(before, other->activity.look()); patience.wait())
-            if (patience.looks() > most) return false;
+            if (patience.yields() && is_past(until)) return false;
     }
     return true;
 }
@@ -67,8 +69,8 @@ bool start(const Context &tx)
     HaveTurn mine;
     if (!mine.try_take(tx) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
     clock.now.fetch_or(Clock::in_turns, std::memory_order_seq_cst);
-    const bool in_the_way = clock.token_holder.load(std::memory_order_seq_cst) || serial::has_holders() || hooks::has_range() || get(config.turns) == off ||
-                            (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
+    const bool in_the_way = clock.token_holder.load(std::memory_order_seq_cst) || serial::has_holders() || hooks::has_range() ||
+                            config.turns.load(std::memory_order_seq_cst) == off || (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
     if (!in_the_way && others_end(tx)) return true;
     clear_bits();
     return false;
@@ -77,33 +79,47 @@ bool start(const Context &tx)
 /** How it goes; used by one thread at a time. */
 class Measured {
 public:
-    void look(const Context &tx)
+    /** What `tx`, which has the turn if there are turns, should do about them. */
+    Pace::Change look(const Context &tx, bool in_turns)
     {
-        if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire)) return;
+        if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire)) return Pace::Change::none;
+        Pace::Change change = Pace::Change::none;
         if (const std::uint64_t now = now_ns(); pace_.is_over(now, &tx)) {
-            switch (pace_.judge(now, commits_so_far(), are_on(clock.now.load(std::memory_order_relaxed)))) {
-            case Pace::Change::none: break;
-            case Pace::Change::start:
+            Pace::Seen seen = count();
+            seen.now = now;
+            seen.in_turns = in_turns;
+            seen.was_stopped = was_stopped_.exchange(false, std::memory_order_relaxed);
+            change = pace_.judge(seen);
+            if (change == Pace::Change::start) {
                 start(tx); // if not, the next look finds that out
-                pace_.begin(now_ns(), commits_so_far());
-                break;
-            case Pace::Change::end:
-                end(tx, 0);
-                pace_.begin(now_ns(), commits_so_far());
-                break;
+                pace_.begin(now_ns(), count().commits);
             }
         }
         busy_.store(false, std::memory_order_release);
+        return change;
     }
+    void stopped() { was_stopped_.store(true, std::memory_order_relaxed); }
 
 private:
-    static std::uint64_t commits_so_far()
+    /** The commits so far, and whether they were alike since the last count. */
+    static Pace::Seen count()
     {
-        std::uint64_t sum = 0;
-        for (const Context *context = registry.first(); context; context = context->next_context) sum += context->stats.commits();
-        return sum;
+        constexpr std::uint64_t unlike = 8; // times fewer than the mean
+        Pace::Seen seen{};
+        std::uint64_t fewest = ~std::uint64_t{0}, sum = 0, committers = 0;
+        for (Context *context = registry.first(); context; context = context->next_context) {
+            const std::uint64_t commits = context->stats.commits(), since = commits - context->commits_counted;
+            context->commits_counted = commits;
+            seen.commits += commits;
+            if (since == 0) continue;
+            fewest = std::min(fewest, since);
+            sum += since;
+            ++committers;
+        }
+        seen.alike = committers && fewest * unlike >= sum / committers;
+        return seen;
     }
-    std::atomic<bool> busy_{false};
+    std::atomic<bool> busy_{false}, was_stopped_{false};
     Pace pace_;
 };
 constinit Measured measured;
@@ -120,13 +136,20 @@ bool Turn::try_take(const Context &who)
 
 bool Turn::take(const Context &who, std::uint64_t deadline)
 {
+    constexpr std::uint64_t long_wait = 30'000'000;
     const unsigned looks = std::min(40u, get(config.spin));
+    std::uint64_t since = 0;
     for (unsigned naps = 0;; ++naps) {
-        for (unsigned i = 0; i < looks; ++i) {
-            if (try_take(who)) return true;
+        bool taken = try_take(who);
+        for (unsigned i = 0; i < looks && !taken; ++i) {
             annotate::pause();
+            taken = try_take(who);
         }
-        if (try_take(who)) return true;
+        if (taken) {
+            if (naps > naps_until_next && now_ns() - since > long_wait) measured.stopped();
+            return true;
+        }
+        if (naps == 0) since = now_ns();
         if (deadline && is_past(deadline)) break;
         const Context *nobody = nullptr;
         if (next_.load(std::memory_order_relaxed) == &who || (naps >= naps_until_next && next_.compare_exchange_strong(nobody, &who, std::memory_order_relaxed)))
@@ -150,6 +173,11 @@ Word enter(Context &tx, std::uint64_t deadline)
         turn.give();
         return 0;
     }
+    if (get(config.turns) == automatic && ++turn.taken_since_look % looks_every == 0 && measured.look(tx, true) == Pace::Change::end) {
+        clear_bits();
+        turn.give();
+        return 0;
+    }
     tx.has_turn = tx.takes_turns = true;
     tx.activity.enter_unordered(); // whoever must see this waits for the turn first
     return now;
@@ -164,7 +192,9 @@ void leave(Context &tx)
 void consider(Context &tx)
 {
     switch (get(config.turns)) {
-    case automatic: return measured.look(tx);
+    case automatic:
+        if (!are_on(clock.now.load(std::memory_order_relaxed))) measured.look(tx, false);
+        return;
     case always: start(tx); return;
     default: return;
     }
@@ -172,19 +202,22 @@ void consider(Context &tx)
 
 bool end(const Context &tx, std::uint64_t deadline)
 {
+    if (!are_on(clock.now.load(std::memory_order_seq_cst))) return true;
     HaveTurn mine;
     if (!mine.take(tx, deadline)) return false;
     if (are_on(clock.now.load(std::memory_order_seq_cst))) clear_bits();
     return true;
 }
 
-void end_for_good(const Context &tx)
+void end_for_good(Context &tx)
 {
     if (!are_on(clock.now.load(std::memory_order_seq_cst))) return;
-    if (tx.has_turn)
+    if (tx.has_turn) {
+        if (tx.duties & duty_alone) bias::use_orecs(tx);
         clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
-    else
+    } else {
         end(tx, 0);
+    }
 }
 
 } // namespace libtm::engine::turns

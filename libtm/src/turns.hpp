@@ -30,6 +30,8 @@ public:
     bool take(const Context &who, std::uint64_t deadline);
     void give() { taken_.store(false, std::memory_order_release); }
 
+    unsigned taken_since_look = 0; ///< for who has it
+
 private:
     std::atomic<bool> taken_{false};
     alignas(128) std::atomic<const Context *> next_{nullptr};
@@ -61,7 +63,7 @@ void leave(Context &tx);
 void consider(Context &tx);
 /** Between attempts: no attempt is alone by its turn, and none will be. False: the deadline has passed. */
 bool end(const Context &tx, std::uint64_t deadline);
-/** The same, for who can be seen to be in the way. An attempt that has its turn keeps it, and others will end it. */
-void end_for_good(const Context &tx);
+/** The same, for who can be seen to be in the way. An attempt that has its turn keeps it, but goes on with orecs, and others will end the turns. */
+void end_for_good(Context &tx);
 
 } // namespace libtm::engine::turns

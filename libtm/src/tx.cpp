@@ -607,6 +607,7 @@ bool wait_for_turn(Context &tx)
     if (by_user && tx.serial) serial::give_back(tx);
     if (!by_user && (tx.wants_irrevocable || tx.attempts > tx.max_retries() || tx.serial)) {
         if (!serial::take(tx)) return false;
+        if (tx.wants_irrevocable && !turns::end(tx, tx.deadline())) return false; // others go on reading
         tx.is_irrevocable = tx.wants_irrevocable;
     } else if (tx.last_abort == TM_ABORTED_KILLED) {
         if (!serial::wait_until_free(tx)) return false;

@@ -40,7 +40,7 @@ protected:
 private:
     bool in_memory(std::size_t writes) const { return __atomic_load_n(&cells_[writes - 1].value, __ATOMIC_RELAXED) == last_; }
 
-    const Option not_alone_{"bias", "0"}; // who is alone stores in place in any mode
+    const Option not_alone_{"bias", "0"}, side_by_side_{"turns", "off"}; // who is alone stores in place in any mode
     std::vector<Cell> cells_ = std::vector<Cell>(large);
     long last_ = 0;
 };

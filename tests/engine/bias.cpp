@@ -53,6 +53,7 @@ struct alignas(32) Numbers {
 
 TEST_P(Bias, it_takes_some_quiet)
 {
+    const Option side_by_side("turns", "off");
     const Option off("bias", "0");
     for (int i = 0; i < 3000; ++i) EXPECT_FALSE(is_alone());
     const Option often("bias", "50");

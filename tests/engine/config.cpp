@@ -14,6 +14,7 @@ struct Row {
 const Row rows[] = {
     {"mode", {"write-through", "auto", "write-back"}, {"", "wb", "automatic", "write", "write-backs", "1"}},
     {"contention", {"suicide", "delay", "timestamp", "backoff"}, {"", "none", "back", "backoff "}},
+    {"turns", {"off", "always", "auto"}, {"", "on", "1", "never"}},
     {"max_retries", {"0", "1", "1000000", "100"}, {"", "-1", "1000001", "x", "10x", "99999999999999999999", " 5"}},
     {"spin", {"0", "1000000", "100"}, {"", "-1", "1000001", "ten"}},
     {"wait", {"0", "1000000", "1000"}, {"", "-1", "1000001", "0x10"}},

@@ -26,6 +26,7 @@ TM_MODES_SUITE(Labels);
 TEST_P(Labels, L3_counts_of_one_thread)
 {
     TM_SKIP_IF_SHAKEN();
+    TM_WITHOUT_BIAS();
     const Watched label("counts");
     for (int i = 0; i < 10; ++i) atomically(how(0, label), [&] { store(cell.value, load(cell.value) + 1); });
     for (int i = 0; i < 5; ++i) atomically(how(0, label), [&] { load(cell.value); });

@@ -34,7 +34,7 @@ void expect_distribution(const tm_distribution &found, const std::vector<std::ui
 
 class LabelsDistributions : public Modes {
 protected:
-    const Option not_alone{"bias", "0"}; // who is alone logs no reads
+    const Option not_alone{"bias", "0"}, side_by_side{"turns", "off"}; // who is alone logs no reads
     Cell cell;
 };
 TM_MODES_SUITE(LabelsDistributions);

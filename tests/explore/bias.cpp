@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// P1, P13, P20: a thread that runs alone, without orecs, and others that come.
+// P1, P13, P20: a thread that runs alone, without orecs, and others that come; transactions that take turns.
 #include "suite.hpp"
 
 #include <tm/hold.h>
@@ -202,7 +202,74 @@ Program privatization(const Variant &v)
             sum_is(100)};
 }
 
-const Add add{
+/** Who waits in its transaction's destructors has not ended: what they look at is still there. */
+Program unwinding_looks(const Variant &v)
+{
+    start_cells();
+    slot = static_cast<Cell *>(tm_malloc(sizeof(Cell)));
+    slot->value = 7;
+    return {{[=] {
+                 atomically(v.how(0), [] {
+                     struct Looks {
+                         Cell *at;
+                         ~Looks()
+                         {
+                             if (at) check(at->get() == 7, "a freed node is seen");
+                         }
+                     } looks{load(slot)};
+                     if (tm_attempt() == 1 && looks.at) tm_restart();
+                     looks.at = nullptr;
+                 });
+             },
+             [=] {
+                 atomically(v.how(1), [] {
+                     Cell *const mine = load(slot);
+                     store(slot, nullptr);
+                     tm_free(mine);
+                 });
+             }}};
+}
+
+/** Turns start while others run. */
+Program turns_come(const Variant &v)
+{
+    start_cells();
+    tm_config_set("turns", "off");
+    return {{[=] {
+                 tm_config_set("turns", "always");
+                 add_times(v, 0, 1);
+             },
+             [=] { add_times(v, 1, 2); }, [=] { watch(v, 2); }},
+            sum_is(3)};
+}
+
+/** They start, and end for good. */
+Program turns_come_and_go(const Variant &v)
+{
+    start_cells();
+    tm_config_set("turns", "off");
+    return {{[=] {
+                 tm_config_set("turns", "always");
+                 add_times(v, 0, 1);
+                 tm_config_set("turns", "off");
+                 add_times(v, 0, 1);
+             },
+             [=] { add_times(v, 1, 2); }},
+            sum_is(4)};
+}
+
+/** The clock overflows by what one stores through orecs, while others are alone. */
+Program overflow_beside_turns(const Variant &v)
+{
+    start_cells();
+    return {{[=] {
+                 for (long i = 1; i <= 3; ++i) atomically(v.how(0), [i] { store_bytes(z, i); });
+             },
+             [=] { add_times(v, 1, 2); }, [=] { watch(v, 2); }},
+            [] { check(x.value == 2 && y.value == 2 && z.value == 3, "a commit is lost"); }};
+}
+
+const Add add_bias{
     {"alone", adders, 60, 0, "bias:1"},
     {"alone, two come", two_come, 60, 0, "bias:1"},
     {"alone, a reader comes", reader_comes, 60, 0, "bias:1"},
@@ -214,9 +281,34 @@ const Add add{
     {"alone, a holder comes", holder_comes, 60, 0, "bias:1"},
     {"alone, a node is freed", a_node_is_freed, 60, 0, "bias:1"},
     {"alone, privatization", privatization, 60, 0, "bias:1"},
+    {"alone, unwinding looks", unwinding_looks, 60, 0, "bias:1"},
     {"alone, clock overflow", orecs_in_the_middle, 4, 7, "bias:1"},
     {"alone, clock overflow, two come", two_come, 4, 7, "bias:1"},
     {"alone, serial at once", two_come, 60, 0, "bias:1,max_retries:0"},
+};
+
+// Each begin starts turns if there are none.
+const Add add_turns{
+    {"turns", adders, 60, 0, "bias:1,turns:always"},
+    {"turns, two come", two_come, 60, 0, "bias:1,turns:always"},
+    {"turns, a reader comes", reader_comes, 60, 0, "bias:1,turns:always"},
+    {"turns, rollback", rollback, 60, 0, "bias:1,turns:always"},
+    {"turns, orecs in the middle", orecs_in_the_middle, 60, 0, "bias:1,turns:always"},
+    {"turns, orecs again", orecs_again, 60, 0, "bias:1,turns:always"},
+    {"turns, irrevocable comes", irrevocable_comes, 60, 0, "bias:1,turns:always"},
+    {"turns, irrevocable in place", irrevocable_in_place, 60, 0, "bias:1,turns:always"},
+    {"turns, a holder comes", holder_comes, 60, 0, "bias:1,turns:always"},
+    {"turns, a node is freed", a_node_is_freed, 60, 0, "bias:1,turns:always"},
+    {"turns, privatization", privatization, 60, 0, "bias:1,turns:always"},
+    {"turns, unwinding looks", unwinding_looks, 60, 0, "bias:1,turns:always"},
+    {"turns come", turns_come, 60, 0, "bias:1"},
+    {"turns come, clock overflow", turns_come, 4, 7, "bias:1"},
+    {"turns come, no bias", turns_come, 60, 0, "bias:0"},
+    {"turns come and go", turns_come_and_go, 60, 0, "bias:1"},
+    {"turns, clock overflow", orecs_in_the_middle, 4, 7, "bias:1,turns:always"},
+    {"turns, clock overflow, two come", two_come, 4, 7, "bias:1,turns:always"},
+    {"turns, clock overflow, others", overflow_beside_turns, 4, 7, "bias:1,turns:always"},
+    {"turns, serial at once", two_come, 60, 0, "bias:1,max_retries:0,turns:always"},
 };
 
 } // namespace

@@ -44,6 +44,7 @@ void set_options(const Scenario &scenario)
     tm_config_set("max_retries", "100");
     tm_config_set("quiescence", "on");
     tm_config_set("bias", "0");
+    tm_config_set("turns", "off");
     std::string rest = scenario.options;
     while (!rest.empty()) {
         const auto end = std::min(rest.find(','), rest.size());

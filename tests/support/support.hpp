@@ -58,7 +58,7 @@ inline bool short_clock() { return number_option("clock_bits") < 40; }
     } while (0);                                                                                                       \
     TM_WITHOUT_BIAS()
 /** Tests in which a transaction waits for one of another thread. */
-#define TM_WITHOUT_BIAS() [[maybe_unused]] const libtm::test::Option nobody_runs_alone("bias", "0")
+#define TM_WITHOUT_BIAS() [[maybe_unused]] const libtm::test::Option nobody_has_the_bias("bias", "0"), nobody_waits_for_a_turn("turns", "off")
 /** Tests that count attempts, or do in an attempt what no rollback undoes. */
 #define TM_SKIP_IF_SHAKEN()                                                                                            \
     do {                                                                                                               \
