@@ -167,6 +167,7 @@ int main(int argc, char **argv)
     }
     if (argc == 2 && std::strcmp(argv[1], "--company") == 0) {
         tm_config_set("bias", "0");
+        tm_config_set("turns", "off"); // whether there are any would depend on the time
         const company other;
         count_all();
         return 0;

@@ -15,6 +15,7 @@
  * | wait          | 1000        | 0 ... 1000000                       | looks at a held orec between two attempts, before trying again |
  * | quiescence    | on          | on, off                             | writers wait until nobody sees the old state (safe privatization) |
  * | bias          | 1024        | 0 ... 1000000                       | transactions of one thread, while no other begins one, until it pays for no orecs (libtm/doc/design.md); 0: never |
+ * | turns         | auto        | off, auto, always                   | transactions run one at a time, without orecs: auto, where that was measured to be faster; always, for tests (libtm/doc/design.md) |
  * | orecs         | 20          | 0 ... 28                            | log2 of the number of orecs; before the first transaction |
  * | clock_bits    | 60          | 4 ... 60                            | width of the version clock; before the first transaction |
  * | detection     | auto        | auto, written, copied, pagemap, kpageflags, compare | how pools opened from now on find changed pages (libtm-persist/doc/durability.md) |
@@ -49,7 +50,7 @@ const char *tm_config_error(void);
 typedef struct tm_stats {
     uint64_t commits;                   /**< committed outermost transactions */
     uint64_t read_only;                 /**< of these, without a write */
-    uint64_t alone;                     /**< of these, that paid for no orecs: no other thread had begun one for long (option `bias`) */
+    uint64_t alone;                     /**< of these, that paid for no orecs: no other thread had begun one for long (option `bias`), or they took turns (option `turns`) */
     uint64_t serial;                    /**< of these, that ran alone (irrevocable, or after max_retries) */
     uint64_t aborts[TM_ABORT_REASONS];  /**< rolled back attempts, by tm_abort_reason */
     uint64_t extensions;                /**< snapshots moved up */
@@ -80,7 +81,7 @@ typedef struct tm_label_stats {
     uint64_t read_only;                /**< without a write */
     uint64_t write_back;               /**< with writes, in this mode */
     uint64_t write_through;            /**< with writes, in this mode */
-    uint64_t alone;                    /**< of these, that paid for no orecs (option `bias`) */
+    uint64_t alone;                    /**< of these, that paid for no orecs (options `bias` and `turns`) */
     uint64_t aborts[TM_ABORT_REASONS]; /**< rolled back attempts, by tm_abort_reason */
     uint64_t extensions;               /**< snapshots moved up */
     uint64_t waits;                    /**< commits that had to wait for an older transaction */

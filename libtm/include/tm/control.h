@@ -182,7 +182,7 @@ int tm_recover(int code);
 
 /**
  * Make the running transaction irrevocable: it will not restart from now on, and at most one such runs at a time.
- * Others go on reading. Done in place if what was read still holds; else the block restarts, irrevocable from its begin.
+ * Others go on reading, unless it was alone already (options `bias` and `turns`): then they wait. Done in place if what was read still holds; else the block restarts, irrevocable from its begin.
  * Waits for the running writers to end. Returns 0, or EPERM outside of a transaction.
  */
 int tm_irrevocable(void);
