@@ -30,6 +30,7 @@ public:
     };
 
     static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window, longest_stay = 500 * window;
+    static constexpr std::uint64_t first_pause = 3 * window; ///< the first trials of other work follow each other sooner: a trial may have been disturbed
 
     /** `who` looks. Whether the window is over. */
     bool is_over(std::uint64_t now, const void *who)
@@ -43,12 +44,14 @@ public:
     {
         const std::uint64_t now = seen.now;
         const double rate = static_cast<double>(seen.commits - commits_) / static_cast<double>(now - since_);
-        const bool was_quiet = now - since_ > 100 * window, several = several_;
+        const bool had_gap = now - since_ > 10 * window, was_quiet = now - since_ > 100 * window, several = several_;
         begin(now, seen.commits);
         if (state_ == State::trial && !seen.in_turns) return give_up(now); // it could not start
         if (seen.in_turns != (state_ == State::trial || state_ == State::turns)) return start_over(now + shortest, seen.in_turns); // somebody had to end them
         if (seen.in_turns && seen.was_stopped) return give_up(now);
+        if (had_gap && state_ == State::trial) return give_up(now);
         if (was_quiet) return start_over(now, seen.in_turns);
+        if (had_gap) return Change::none; // the window says nothing
         switch (state_) {
         case State::side_by_side:
             if (!several || !seen.alike || rate < least_rate || !(now >= until_ || has_changed(rate, now))) return Change::none;
@@ -71,8 +74,8 @@ public:
                 stay_ = std::min(2 * stay_, longest_stay);
                 return go_to(State::turns, now, stay_);
             }
-            pause_ = shortest;
-            return go_to(State::side_by_side, now, pause_);
+            pause_ = first_pause;
+            return go_to(State::side_by_side, now, shortest);
         }
         return Change::none;
     }
@@ -108,7 +111,8 @@ private:
     {
         state_ = State::side_by_side;
         until_ = changed_ = until;
-        pause_ = stay_ = shortest;
+        pause_ = first_pause;
+        stay_ = shortest;
         lonely_ = 0;
         return in_turns ? Change::end : Change::none;
     }
@@ -125,7 +129,7 @@ private:
     std::uint64_t since_ = 0, commits_ = 0; ///< the window's begin
     double rate_ = 0;                    ///< commits for each ns, the way that is compared with
     std::uint64_t changed_ = 0, until_ = 0; ///< the state is as old as this; when to try the other way
-    std::uint64_t pause_ = shortest, stay_ = shortest; ///< how long side by side, and in turns
+    std::uint64_t pause_ = first_pause, stay_ = shortest; ///< how long side by side, and in turns
 };
 
 } // namespace libtm::engine

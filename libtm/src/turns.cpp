@@ -104,7 +104,7 @@ private:
     /** The commits so far, and whether they were alike since the last count. */
     static Pace::Seen count()
     {
-        constexpr std::uint64_t unlike = 8; // times fewer than the mean
+        constexpr std::uint64_t unlike = 16; // times fewer than the mean
         Pace::Seen seen{};
         std::uint64_t fewest = ~std::uint64_t{0}, sum = 0, committers = 0;
         for (Context *context = registry.first(); context; context = context->next_context) {
@@ -136,7 +136,7 @@ bool Turn::try_take(const Context &who)
 
 bool Turn::take(const Context &who, std::uint64_t deadline)
 {
-    constexpr std::uint64_t long_wait = 30'000'000;
+    constexpr std::uint64_t long_wait = 60'000'000;
     const unsigned looks = std::min(40u, get(config.spin));
     std::uint64_t since = 0;
     for (unsigned naps = 0;; ++naps) {

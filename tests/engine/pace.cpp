@@ -127,6 +127,23 @@ TEST(Pace, starts_over_when_somebody_has_ended_them)
     EXPECT_TRUE(work.are_in_turns()) << "after a pause at once";
 }
 
+TEST(Pace, a_short_pause_says_nothing)
+{
+    Workload work(1, 3);
+    work.run(10 * ms);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_GT(work.run(100 * ms), 0.9);
+        work.pause(40 * ms);
+    }
+    work.apart = 3;
+    work.in_turns = 1;
+    work.run(600 * ms);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_LT(work.run(100 * ms), 0.1);
+        work.pause(40 * ms);
+    }
+}
+
 TEST(Pace, may_be_refused)
 {
     Workload work(1, 3);
