@@ -47,6 +47,8 @@ LEFT_OUT = [
     ('include/tm/context.h', '(word)value, __ATOMIC_RELEASE', 'the same'),
     ('src/bias.cpp', '', 'the bias: a protocol by itself, which the schedule explorer runs; the page, The bias'),
     ('src/bias.hpp', '', 'the same'),
+    ('src/turns.cpp', '', 'turns: the same; the page, Turns'),
+    ('src/turns.hpp', '', 'the same'),
     ('src/threads.hpp', 'enter_unordered', 'the same'),
     ('src/tx.cpp', 'signal_fence', 'the same'),
     ('src/tx.cpp', 'now = clock.now.load', 'the look at the clock of a begin with the bias, or after it has waited for its end'),
