@@ -236,7 +236,7 @@ TEST_P(Turns, a_deadline_ends_the_wait_for_the_turn)
 
 TEST_P(Turns, every_way_out_of_an_attempt_gives_the_turn_back)
 {
-    const auto others_run = [this] { // in a thread of its own: this one may have the turn
+    const auto others_run = [] { // in a thread of its own: this one may have the turn
         bool ran = false;
         std::jthread([&] { tx([&] { ran = true; }); }).join();
         return ran;
