@@ -149,7 +149,7 @@ int set_option(const char *name, const char *value)
     const Option *const option = find(name);
     if (option && option->frozen && config.started_.load()) return parse(*option, value) < 0 ? EINVAL : EBUSY;
     const int fault = assign(name, value);
-    if (option && (option->value == &Config::bias || option->value == &Config::turns)) bias::end_for_good(self());
+    if (!fault && (option->value == &Config::bias || option->value == &Config::turns)) bias::end_for_good(self());
     return fault;
 }
 

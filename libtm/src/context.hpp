@@ -43,7 +43,7 @@ enum Duty : unsigned {
     duty_prepared = 1024,   ///< they have prepared, and wait for the outcome
     duty_stages = 2048,     ///< blocks with stages, locks (stages.hpp)
     duty_user_data = 4096,  ///< user data was set
-    duty_alone = 16384,     ///< it has the bias (bias.hpp)
+    duty_alone = 16384,     ///< it runs alone, without orecs: it has the bias (bias.hpp) or the turn
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
     duty_turn = 65536,      ///< it has the turn (turns.hpp)
     duty_label = 32768,     ///< the counters of its label, or the size of its write set (labels.hpp)
@@ -132,7 +132,7 @@ struct Context : tm_context {
     std::uint64_t **read_begin = nullptr;
     std::uint64_t **read_capacity = nullptr;
 
-    tm_undo_ *undo_log = nullptr; ///< made with the first bias
+    tm_undo_ *undo_log = nullptr; ///< made with the first bias or turn
 
     WriteLog writes;
     Actions actions;

@@ -51,7 +51,12 @@ public:
         if (seen.in_turns && seen.was_stopped) return give_up(now);
         if (had_gap && state_ == State::trial) return give_up(now);
         if (was_quiet) return start_over(now, seen.in_turns);
-        if (had_gap) return Change::none; // the window says nothing
+        if (had_gap && gaps_ < most_gaps) {
+            ++gaps_;
+            return Change::none; // the window says nothing
+        }
+        if (had_gap) return start_over(now + shortest, seen.in_turns); // but that transactions are long now
+        gaps_ = 0;
         switch (state_) {
         case State::side_by_side:
             if (!several || !seen.alike || rate < least_rate || !(now >= until_ || has_changed(rate, now))) return Change::none;
@@ -90,6 +95,7 @@ public:
 private:
     enum class State { side_by_side, trial, turns, check };
     static constexpr double better = 1.08, least_rate = 0.00025; // 250 commits in a millisecond
+    static constexpr unsigned most_gaps = 3;
     static constexpr unsigned most_lonely = 10; // windows: a thread whose turn it is may be the only one for a millisecond
 
     Change go_to(State next, std::uint64_t now, std::uint64_t for_time = 0)
@@ -113,7 +119,7 @@ private:
         until_ = changed_ = until;
         pause_ = first_pause;
         stay_ = shortest;
-        lonely_ = 0;
+        lonely_ = gaps_ = 0;
         return in_turns ? Change::end : Change::none;
     }
     bool has_changed(double rate, std::uint64_t now) const
@@ -126,6 +132,7 @@ private:
     const void *last_ = nullptr;         ///< who has looked
     bool several_ = false;               ///< in this window more than one has
     unsigned lonely_ = 0;                ///< windows in a row in which not
+    unsigned gaps_ = 0;                  ///< windows in a row that took long
     std::uint64_t since_ = 0, commits_ = 0; ///< the window's begin
     double rate_ = 0;                    ///< commits for each ns, the way that is compared with
     std::uint64_t changed_ = 0, until_ = 0; ///< the state is as old as this; when to try the other way

@@ -137,9 +137,11 @@ bool Turn::try_take(const Context &who)
 bool Turn::take(const Context &who, std::uint64_t deadline)
 {
     constexpr std::uint64_t long_wait = 60'000'000;
+    constexpr unsigned most_yields = 1000;
+    unsigned yields = 0;
     const unsigned looks = std::min(40u, get(config.spin));
     std::uint64_t since = 0;
-    for (unsigned naps = 0;; ++naps) {
+    for (unsigned naps = 0; !naps || !deadline || !is_past(deadline); ++naps) {
         bool taken = try_take(who);
         for (unsigned i = 0; i < looks && !taken; ++i) {
             annotate::pause();
@@ -150,13 +152,15 @@ bool Turn::take(const Context &who, std::uint64_t deadline)
             return true;
         }
         if (naps == 0) since = now_ns();
-        if (deadline && is_past(deadline)) break;
         const Context *nobody = nullptr;
-        if (next_.load(std::memory_order_relaxed) == &who || (naps >= naps_until_next && next_.compare_exchange_strong(nobody, &who, std::memory_order_relaxed)))
+        const bool is_next =
+            next_.load(std::memory_order_relaxed) == &who || (naps >= naps_until_next && next_.compare_exchange_strong(nobody, &who, std::memory_order_relaxed));
+        if (is_next && ++yields < most_yields)
             sched_yield();
         else
-            nap(naps);
+            nap(is_next || deadline ? 1 : naps);
     }
+    measured.stopped();
     const Context *mine = &who;
     next_.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);
     return false;

@@ -122,7 +122,7 @@ inline bool enter_with_bias(Context &tx, Word &now)
 inline bool enter(Context &tx, const tm_attr *attr, Word &now)
 {
     if (tx.quiet.unordered && enter_with_bias(tx, now)) return true;
-    if (tx.takes_turns && (now = turns::enter(tx, attr ? attr->deadline : 0))) return true;
+    if (tx.takes_turns && !tx.serial && (now = turns::enter(tx, attr ? attr->deadline : 0))) return true;
     tx.activity.enter();
     now = clock.now.load(std::memory_order_seq_cst);
     return __builtin_expect(!(now & Clock::flags), 1) || enter_in_turn(tx, attr, now);

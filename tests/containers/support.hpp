@@ -24,6 +24,22 @@ namespace libtm::testing {
 /** Rounds of a test, fewer where a sanitizer slows it down. */
 inline constexpr int rounds(int plain) { return has_sanitizer ? plain / 8 : plain; }
 
+/** While it is there, no transaction runs without orecs: for a transaction that waits for one of another thread. */
+class SideBySide {
+public:
+    SideBySide() { set("0", "off"); }
+    ~SideBySide() { set("1024", "auto"); }
+    SideBySide(const SideBySide &) = delete;
+    SideBySide &operator=(const SideBySide &) = delete;
+
+private:
+    static void set(const char *bias, const char *turns)
+    {
+        EXPECT_EQ(tm_config_set("bias", bias), 0);
+        EXPECT_EQ(tm_config_set("turns", turns), 0);
+    }
+};
+
 /** The allocated blocks that the file of a pool in use or closed has. */
 inline std::size_t blocks_of(const std::string &path)
 {

@@ -184,6 +184,7 @@ TEST(Threads, a_queue_keeps_the_order)
 /** push() and pop() of a queue that is not nearly empty do not conflict: a transaction with one commits while another one that has done the other is open. */
 TEST(Threads, the_ends_of_a_queue_do_not_conflict)
 {
+    const SideBySide side_by_side;
     libtm::queue<long> queue;
     for (long i = 0; i < 10; ++i) queue.push(i);
     for (const bool pops : {true, false})
@@ -202,6 +203,7 @@ TEST(Threads, the_ends_of_a_queue_do_not_conflict)
 /** Nor do insertions of different keys, as a rule: there is no word that each of them writes. */
 template <class Map> void insert_beside()
 {
+    const SideBySide side_by_side;
     Map map;
     for (long i = 0; i < 1000; ++i) map[i * 100] = i;
     int conflicts = 0;

@@ -20,14 +20,15 @@ public:
 
     double apart, in_turns; ///< commits for each us
     unsigned threads = 2;
+    std::uint64_t between_looks = 400'000;
 
     /** Run for so long. What part of the commits was made in turns. */
     double run(std::uint64_t ns)
     {
         double made = 0, made_in_turns = 0;
         for (const std::uint64_t end = now_ + ns; now_ < end;) {
-            now_ += 400'000;
-            const double now_made = 400 * (turns_ ? in_turns : apart);
+            now_ += between_looks;
+            const double now_made = static_cast<double>(between_looks) / 1000 * (turns_ ? in_turns : apart);
             made += now_made;
             made_in_turns += turns_ ? now_made : 0;
             commits_ += static_cast<std::uint64_t>(now_made);
@@ -142,6 +143,17 @@ TEST(Pace, a_short_pause_says_nothing)
         EXPECT_LT(work.run(100 * ms), 0.1);
         work.pause(40 * ms);
     }
+}
+
+TEST(Pace, transactions_that_grow_long_end_turns)
+{
+    Workload work(1, 3);
+    work.run(10 * ms);
+    EXPECT_TRUE(work.are_in_turns());
+    work.between_looks = 20 * ms;
+    work.run(100 * ms);
+    EXPECT_FALSE(work.are_in_turns());
+    EXPECT_EQ(work.run(10000 * ms), 0);
 }
 
 TEST(Pace, may_be_refused)

@@ -37,7 +37,7 @@ extern "C" {
 #endif
 
 /**
- * Set an option for the transactions that begin from now on. Returns 0; ENOENT: no such option; EINVAL: not one of its values;
+ * Set an option for the transactions that begin from now on; `bias` and `turns` wait for one that runs without orecs. Returns 0; ENOENT: no such option; EINVAL: not one of its values;
  * EBUSY: to be set before the first transaction of the process.
  */
 int tm_config_set(const char *name, const char *value);

@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-/** Where new values wait: in a write log until the commit, or in memory at once with the old ones in an undo log. */
+/** Where new values wait: in a write log until the commit, or in memory at once with the old ones in an undo log. A transaction alone (options `bias` and `turns`) does the latter. */
 typedef enum tm_mode {
     TM_MODE_DEFAULT = 0, /**< the option `mode` of tm_config_set() */
     TM_WRITE_BACK = 1,

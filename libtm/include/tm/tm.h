@@ -19,8 +19,8 @@
  * - A block may run several times: what it does beside transactional accesses must bear that, or go through the action log.
  * - Do not leave a C block by return, goto, break, continue or longjmp(). A transaction left so holds its data until the thread ends or begins
  *   its next one in the same frame or one further out; a begin further in would become part of it. tm_longjmp() and tm_abandon() end it at once.
- * - A transaction must not wait for what another thread does only after its own commit (a mutex, a pipe, the end of that thread): the
- *   commit may be waiting for this transaction to end. It takes mutexes and read-write locks by tm_lock(), which knows a way.
+ * - A transaction must not wait for what another thread does only in a transaction or after one (a mutex, a pipe, the end of that thread): its
+ *   begin or its commit may be waiting for this transaction to end. It takes mutexes and read-write locks by tm_lock(), which knows a way.
  * - With jemalloc libtm cannot be loaded by dlopen() into a program that is not linked with it (static TLS): build with -Dheap=system for that.
  * - Signal handlers must not use transactions of the thread they interrupt.
  * - After fork() in a program with several threads the child may only exec() or _exit(): others' transactions are frozen in it.
