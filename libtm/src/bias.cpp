@@ -83,7 +83,8 @@ bool take(Context &tx)
 
 } // namespace
 
-bool make_undo_log(Context &tx)
+// Not inlined: tests let each call of malloc fail, and this is to be one.
+[[gnu::noinline]] bool make_undo_log(Context &tx)
 {
     if (tx.undo_log) return true;
     const KeepErrno keep;

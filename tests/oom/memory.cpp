@@ -255,12 +255,12 @@ void kept(Checked &c)
 }
 
 /** The log of a thread that runs alone: without memory for it everything goes through orecs. */
-void biased(Checked &c)
+void run_alone(Checked &c, const char *name)
 {
     tm_config_set("bias", "1");
     for (int i = 0; i < 1100; ++i) // the context looks again
         c.step(
-            "biased", 0,
+            name, 0,
             [&] {
                 tm_store_i64(&c.memory.cells[0], tm_load_i64(&c.memory.cells[0]) + 1);
                 tm_store_i64(&c.memory.cells[1], 7);
@@ -273,6 +273,15 @@ void biased(Checked &c)
     tm_config_set("bias", "1024");
 }
 
+void biased(Checked &c) { run_alone(c, "biased"); }
+
+void in_turns(Checked &c)
+{
+    tm_config_set("turns", "always");
+    run_alone(c, "in_turns");
+    tm_config_set("turns", "auto");
+}
+
 } // namespace
 
 std::vector<Workload> memory_workloads()
@@ -280,7 +289,7 @@ std::vector<Workload> memory_workloads()
     return {
         {"scalars", scalars},       {"many_writes", many_writes}, {"many_reads", many_reads}, {"bytes", bytes},
         {"privatize", privatize},   {"blocks", blocks},           {"reallocate", reallocate}, {"outside", outside},
-        {"null_on_oom", null_on_oom}, {"holds", holds}, {"kept", kept}, {"biased", biased},
+        {"null_on_oom", null_on_oom}, {"holds", holds}, {"kept", kept}, {"biased", biased}, {"in_turns", in_turns},
     };
 }
 
