@@ -79,7 +79,9 @@ void prepare(const Options &options)
 {
     set_default("spin", "1");
     set_default("wait", "2"); // the second look of a wait gives way
-    if (char turns[8]; tm_config_get("turns", turns, sizeof turns) == 4) tm_config_set("turns", "off"); // "auto" depends on what time it is
+    char turns[16];
+    tm_config_get("turns", turns, sizeof turns);
+    if (!std::strcmp(turns, "auto")) tm_config_set("turns", "off"); // it depends on what time it is
     if (!contexts[0]) make_contexts();
     if (table_size != options.orecs) orec_table.create(table_size = options.orecs);
     clock.last = (Word{1} << options.clock_bits) - 8;

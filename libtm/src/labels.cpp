@@ -57,13 +57,6 @@ const Name *add_name(std::string_view text)
     }
 }
 
-std::uint64_t now()
-{
-    timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * 1000000000u + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 /** The table of the context. Null: no memory. */
 Table *table_of(Context &tx)
 {
@@ -161,7 +154,7 @@ void begin(Context &tx)
     run.label = label;
     if (!label) return;
     mark(tx);
-    run.begin = label->sampling.next() ? now() : 0;
+    run.begin = label->sampling.next() ? now_ns() : 0;
 }
 
 void begin_automatic(Context &tx)
@@ -189,10 +182,10 @@ void measure(Context &tx)
 bool wait_until_passed(Context &tx)
 {
     const bool timed = tx.run.label && tx.run.begin;
-    const std::uint64_t before = timed ? now() : 0;
+    const std::uint64_t before = timed ? now_ns() : 0;
     tx.run.looked = true;
     tx.run.waited = engine::wait_until_passed(tx);
-    tx.run.quiescence = timed && tx.run.waited ? now() - before : 0;
+    tx.run.quiescence = timed && tx.run.waited ? now_ns() - before : 0;
     return tx.run.waited;
 }
 
@@ -218,7 +211,7 @@ Ended commit(Context &tx, bool wrote)
 void end(const Ended &ended)
 {
     if (!ended.label) return;
-    const std::uint64_t ns = now() - ended.begin;
+    const std::uint64_t ns = now_ns() - ended.begin;
     ended.label->duration.add(ns, ended.label->sampling.weight());
     ended.label->sampling.timed(ns);
 }

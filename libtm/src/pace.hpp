@@ -26,7 +26,7 @@ public:
         std::uint64_t now, commits; ///< so far
         bool alike;                 ///< everybody who has committed in the window has done so about as often
         bool in_turns;
-        bool was_stopped;           ///< somebody has waited long for its turn
+        bool was_stopped;           ///< somebody has waited long for its turn, or until its deadline
     };
 
     static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window, longest_stay = 500 * window;

@@ -37,13 +37,6 @@ void nap(unsigned n)
     }
 }
 
-std::uint64_t now_ns()
-{
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 bool are_on(Word now) { return (now & Clock::in_turns) != 0; }
 
 void clear_bits() { clock.now.fetch_and(~(Clock::in_turns | Clock::wanted), std::memory_order_seq_cst); }

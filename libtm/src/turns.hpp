@@ -21,7 +21,7 @@ namespace libtm::engine::turns {
  * The turn, a lock. Who changes the bits of the clock has it, too.
  *
  * Who waits looks for about a microsecond, and then sleeps for longer and longer: what follows each other closely is run by one thread while the others sleep, and nobody has to wake them. After about a
- * millisecond it is the next: it does not sleep any more, and the others leave the turn to it.
+ * millisecond it is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
  */
 class alignas(128) Turn {
 public:

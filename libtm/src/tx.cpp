@@ -589,12 +589,14 @@ bool deadline_passed(const Context &tx)
     return tx.deadline() && is_past(tx.deadline());
 }
 
-bool is_past(std::uint64_t moment)
+std::uint64_t now_ns()
 {
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) >= moment;
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
 }
+
+bool is_past(std::uint64_t moment) { return now_ns() >= moment; }
 
 namespace {
 

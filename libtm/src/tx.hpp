@@ -49,7 +49,9 @@ bool retry_from_recovery(Context &tx);
 int record(Context &tx, tm_error_kind kind, int code, const char *operation, const char *message);
 
 bool deadline_passed(const Context &tx);
-/** Whether this moment of CLOCK_MONOTONIC, in ns, is over. */
+/** CLOCK_MONOTONIC, in ns. */
+std::uint64_t now_ns();
+/** Whether this moment of it is over. */
 bool is_past(std::uint64_t moment);
 
 /** The error of a log that is full. */

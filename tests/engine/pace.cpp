@@ -20,22 +20,27 @@ public:
 
     double apart, in_turns; ///< commits for each us
     unsigned threads = 2;
-    std::uint64_t between_looks = 400'000;
+    std::uint64_t between_looks = 400'000, between_looks_in_turns = 400'000;
+    unsigned starts = 0; ///< that were asked for
 
     /** Run for so long. What part of the commits was made in turns. */
     double run(std::uint64_t ns)
     {
         double made = 0, made_in_turns = 0;
         for (const std::uint64_t end = now_ + ns; now_ < end;) {
-            now_ += between_looks;
-            const double now_made = static_cast<double>(between_looks) / 1000 * (turns_ ? in_turns : apart);
+            const std::uint64_t step = turns_ ? between_looks_in_turns : between_looks;
+            now_ += step;
+            const double now_made = static_cast<double>(step) / 1000 * (turns_ ? in_turns : apart);
             made += now_made;
             made_in_turns += turns_ ? now_made : 0;
             commits_ += static_cast<std::uint64_t>(now_made);
             if (!pace_.is_over(now_, &who_[looks_++ % threads])) continue;
             switch (pace_.judge({now_, commits_, alike, turns_, turns_ && stops})) {
             case Pace::Change::none: continue;
-            case Pace::Change::start: turns_ = can_start; break;
+            case Pace::Change::start:
+                turns_ = can_start;
+                ++starts;
+                break;
             case Pace::Change::end: turns_ = false; break;
             }
             pace_.begin(now_, commits_);
@@ -128,6 +133,23 @@ TEST(Pace, starts_over_when_somebody_has_ended_them)
     EXPECT_TRUE(work.are_in_turns()) << "after a pause at once";
 }
 
+TEST(Pace, a_trial_that_takes_long_has_failed)
+{
+    Workload work(1, 1);
+    work.between_looks_in_turns = 50 * ms;
+    EXPECT_LT(work.run(10000 * ms), 0.15);
+}
+
+TEST(Pace, after_a_long_pause_there_is_other_work)
+{
+    Workload work(3, 1);
+    work.run(3200 * ms); // not long after a trial: the next is far
+    work.in_turns = 6;
+    work.pause(1000 * ms);
+    work.run(10 * ms);
+    EXPECT_TRUE(work.are_in_turns());
+}
+
 TEST(Pace, a_short_pause_says_nothing)
 {
     Workload work(1, 3);
@@ -150,7 +172,7 @@ TEST(Pace, transactions_that_grow_long_end_turns)
     Workload work(1, 3);
     work.run(10 * ms);
     EXPECT_TRUE(work.are_in_turns());
-    work.between_looks = 20 * ms;
+    work.between_looks = work.between_looks_in_turns = 20 * ms;
     work.run(100 * ms);
     EXPECT_FALSE(work.are_in_turns());
     EXPECT_EQ(work.run(10000 * ms), 0);
@@ -160,7 +182,8 @@ TEST(Pace, may_be_refused)
 {
     Workload work(1, 3);
     work.can_start = false;
-    EXPECT_EQ(work.run(1000 * ms), 0);
+    EXPECT_EQ(work.run(5000 * ms), 0);
+    EXPECT_LT(work.starts, 15u) << "less and less often";
     work.can_start = true;
     work.run(2100 * ms);
     EXPECT_TRUE(work.are_in_turns());

@@ -202,7 +202,7 @@ Program privatization(const Variant &v)
             sum_is(100)};
 }
 
-/** Who waits in its transaction's destructors has not ended: what they look at is still there. */
+/** Who runs the destructors of its rolled back transaction has not ended: what they look at is still there. */
 Program unwinding_looks(const Variant &v)
 {
     start_cells();
