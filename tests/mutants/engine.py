@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""engine.py BUILD-DIR LIBRARY COMPILER [--only NAME] [--keep] -- TEST-SOURCE...
+"""engine.py BUILD-DIR LIBRARY COMPILER [--all] [--only NAME] [--keep] -- TEST-SOURCE...
 
 Builds the engine with each seeded bug of engine.toml in turn, as the schedule explorer sees it, and runs the explored tests on it until
-one of them fails. Prints a line for each bug with the test that caught it, and "N mutants of the engine, 0 not caught". Fails if one survives.
+one of them fails. Prints a line for each bug with the test that caught it, and "N of M mutants of the engine, 0 not caught". Fails if one survives.
 LIBRARY is libtm-explore.a without bugs; what a bug does not change is taken from there. Work is done below BUILD-DIR/mutants.
 """
 import argparse
@@ -58,7 +58,7 @@ def main():
     parser.add_argument("sources", nargs="+")
     args = parser.parse_args()
     engine = Engine(args)
-    status = seeded.try_all("engine", "engine.toml", args.only, engine.code, engine.test)
+    status = seeded.try_all("engine", "engine.toml", args, engine.code, engine.test)
     if not args.keep:
         shutil.rmtree(engine.code.work, ignore_errors=True)
     return status

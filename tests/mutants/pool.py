@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""pool.py BUILD-DIR LIBRARY COMPILER [--only NAME] [--keep] [--quick] [--link FILE]... -- PROGRAM...
+"""pool.py BUILD-DIR LIBRARY COMPILER [--all] [--only NAME] [--keep] [--quick] [--link FILE]... -- PROGRAM...
 
 Builds the pools with each seeded bug of pool.toml in turn and runs the programs of tests, in their order, until one of them fails. Prints a line for each bug with the
-test that caught it, and "N mutants of the pool, 0 not caught". Fails if one survives. LIBRARY is libtm-persist-objects.a without bugs; what a bug does not
+test that caught it, and "N of M mutants of the pool, 0 not caught". Fails if one survives. LIBRARY is libtm-persist-objects.a without bugs; what a bug does not
 change is taken from there. A PROGRAM is an archive of the objects of one, and what it is called with. Work is done below BUILD-DIR/mutants-of-the-pool.
 """
 import argparse
@@ -93,7 +93,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="libtm-mutants-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as directory:
         os.chmod(directory, 0o755)  # there are tests that give up their privileges
         pool = Pool(args, directory)
-        status = seeded.try_all("pool", "pool.toml", args.only, pool.code, pool.test)
+        status = seeded.try_all("pool", "pool.toml", args, pool.code, pool.test)
     if not args.keep:
         shutil.rmtree(pool.code.work, ignore_errors=True)
     return status
