@@ -23,16 +23,17 @@ namespace {
 enum Option : std::uint32_t { off, automatic, always }; // of `turns`
 
 constexpr unsigned looks_every = 64; // turns: short, so that turns which do not pay end soon
-constexpr unsigned naps_until_next = 5; // 50 + 50 + 100 + 200 + 400 us, and what the kernel adds
+constexpr long short_nap = 50'000, long_nap = 200'000; // ns
+constexpr unsigned naps_until_next = 5;
 
-/** The n-th one; also for a thread that may be cancelled: not by the C library, whose sleep would end it here. */
-void nap(unsigned n)
+/** Of so many ns; also for a thread that may be cancelled: not by the C library, whose sleep would end it here. */
+void nap(long length)
 {
     if constexpr (!annotate::knows_membarrier) { // the explorer knows who waits by this call alone
         sched_yield();
     } else {
         const KeepErrno keep;
-        const timespec time{0, 50'000l << std::clamp(n, 1u, 4u) >> 1};
+        const timespec time{0, length};
         syscall(SYS_nanosleep, &time, nullptr);
     }
 }
@@ -131,6 +132,7 @@ bool Turn::take(const Context &who, std::uint64_t deadline)
 {
     constexpr std::uint64_t long_wait = 60'000'000;
     constexpr unsigned most_yields = 1000;
+    constexpr long most_nappers = 20;
     unsigned yields = 0;
     const unsigned looks = std::min(40u, get(config.spin));
     std::uint64_t since = 0;
@@ -141,18 +143,23 @@ bool Turn::take(const Context &who, std::uint64_t deadline)
             taken = try_take(who);
         }
         if (taken) {
+            if (naps) nappers_.fetch_sub(1, std::memory_order_relaxed);
             if (naps > naps_until_next && now_ns() - since > long_wait) measured.stopped();
             return true;
         }
-        if (naps == 0) since = now_ns();
+        if (naps == 0) {
+            since = now_ns();
+            nappers_.fetch_add(1, std::memory_order_relaxed);
+        }
         const Context *nobody = nullptr;
         const bool is_next =
             next_.load(std::memory_order_relaxed) == &who || (naps >= naps_until_next && next_.compare_exchange_strong(nobody, &who, std::memory_order_relaxed));
         if (is_next && ++yields < most_yields)
             sched_yield();
         else
-            nap(is_next || deadline ? 1 : naps);
+            nap(is_next || deadline ? short_nap : long_nap * std::min(nappers_.load(std::memory_order_relaxed), most_nappers));
     }
+    nappers_.fetch_sub(1, std::memory_order_relaxed);
     measured.stopped();
     const Context *mine = &who;
     next_.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);

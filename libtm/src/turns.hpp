@@ -20,8 +20,8 @@ namespace libtm::engine::turns {
 /**
  * The turn, a lock. Who changes the bits of the clock has it, too.
  *
- * Who waits looks for about a microsecond, and then sleeps for longer and longer: what follows each other closely is run by one thread while the others sleep, and nobody has to wake them. After about a
- * millisecond it is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
+ * Who waits looks for about a microsecond, and then sleeps, and so on: what follows each other closely is run by one thread while the others sleep, and nobody has to wake them. The more sleep, the longer each does, so
+ * that one comes every 200 us: the data move to its processor's cache, which must pay. Who has slept five times is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
  */
 class alignas(128) Turn {
 public:
@@ -35,6 +35,7 @@ public:
 private:
     std::atomic<bool> taken_{false};
     alignas(128) std::atomic<const Context *> next_{nullptr};
+    std::atomic<long> nappers_{0};
 };
 extern constinit Turn turn;
 
