@@ -9,8 +9,8 @@ from tables import ALONE
 
 # A workload's processes run in turn, as often as `turns` says, each with its share of the rounds: one that measures one thread alone and has
 # no other (see company in main.cpp), one for all numbers of threads, and one for each further method of libitm, which reads it but once.
-QUICK = dict(rounds=5, window=22, turns=1, threads=[1, 2, 8], methods=[])
-FULL = dict(rounds=12, window=50, turns=3, threads=[1, 2, 4, 8], methods=['gl_wt', 'serialirr', 'serialirr_onwrite'])
+QUICK = dict(rounds=5, window=40, turns=1, threads=[1, 2, 8], methods=[])
+FULL = dict(rounds=12, window=60, turns=3, threads=[1, 2, 4, 8], methods=['gl_wt', 'serialirr', 'serialirr_onwrite'])
 # The words of an array and the empty transaction: many workloads, of interest for their cost at one thread.
 WORDS = re.compile(r'(empty|read|write|modify)\b')
 STORE = 'bench.json'

@@ -482,11 +482,15 @@ inline void set_up(Context &tx)
 }
 
 /** What the options of the process demand of a begin. */
-[[gnu::noinline]] void begin_with_more(Context &tx, const tm_attr *attr)
+[[gnu::noinline]] void begin_with_more(Context &tx, const tm_attr *attr, Word now)
 {
     if (tx.manner.begins_with & Manner::birth) contention::take_birth(tx);
     const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // set_attributes() will make it
-    if (tx.manner.begins_with & Manner::automatic && !own_choice) labels::begin_automatic(tx);
+    if (!(tx.manner.begins_with & Manner::automatic) || own_choice) return;
+    if (now & Clock::in_turns)
+        tx.manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic); // alone, both modes are the same
+    else
+        labels::begin_automatic(tx);
 }
 
 /** Begin irrevocable, or with a deadline: as between two attempts. */
@@ -521,7 +525,7 @@ bool begin_waiting(Context &tx)
     enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
     set_up(tx);
     tx.state = State::running;
-    if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr);
+    if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr, now);
     if (attr) {
         set_manner(tx, *attr);
         if (asks_for_more(*attr) || !starts_at_once(*attr)) {
