@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine_state.hpp"
 
-#include "../src/bias.hpp"
+#include "../src/alone.hpp"
 #include "../src/context.hpp"
 #include "../src/orec.hpp"
 #include "../src/turns.hpp"
@@ -30,7 +30,7 @@ void make_contexts()
     tm_context *const mine = tm_self_;
     for (auto &context : contexts) {
         tm_self_ = idle;
-        if (!make_context() || !bias::make_undo_log(self())) std::abort(); // a tool for tests: no memory, no test
+        if (!make_context() || !alone::make_undo_log(self())) std::abort(); // a tool for tests: no memory, no test
         context = &self();
     }
     tm_self_ = mine;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "algorithm.hpp"
 
-#include "bias.hpp"
+#include "alone.hpp"
 #include "serial.hpp"
 #include "snapshot.hpp"
 #include "tx.hpp"
@@ -37,7 +37,7 @@ namespace {
 void make_room(Context &tx, const char *operation)
 {
     if (tx.writes.empty()) { // the first write; mostly the begin has settled what is asked here
-        if (tx.duties & duty_alone) bias::use_orecs(tx);
+        if (tx.duties & duty_alone) alone::use_orecs(tx);
         if (tx.asks(TM_READ_ONLY | TM_READ_MOSTLY)) promote(tx, operation);
         if (serial::is_taken(tx)) restart(tx, TM_ABORTED_KILLED);
         if (tx.writes.open()) return;

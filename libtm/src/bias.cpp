@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "bias.hpp"
 
+#include "alone.hpp"
 #include "annotate.hpp"
 #include "hooks.hpp"
-#include "memory.hpp"
 #include "serial.hpp"
 #include "turns.hpp"
 #include "tx.hpp"
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <ctime>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -83,16 +82,6 @@ bool take(Context &tx)
 
 } // namespace
 
-// Not inlined: tests let each call of malloc fail, and this is to be one.
-[[gnu::noinline]] bool make_undo_log(Context &tx)
-{
-    if (tx.undo_log) return true;
-    const KeepErrno keep;
-    tx.undo_log = static_cast<tm_undo_ *>(std::malloc(undo_entries * sizeof *tx.undo_log));
-    tx.undo_next = tx.undo_end = tx.undo_log;
-    return tx.undo_log != nullptr;
-}
-
 void consider(Context &tx)
 {
     Quiet &quiet = tx.quiet;
@@ -110,7 +99,7 @@ void consider(Context &tx)
     if (begun == somebody_runs || begun != quiet.begun) {
         quiet.begun = begun;
         quiet.rounds = 0;
-    } else if (++quiet.rounds >= quiet.patience * (1 + (wanted - 1) / Quiet::longest_round) && make_undo_log(tx)) {
+    } else if (++quiet.rounds >= quiet.patience * (1 + (wanted - 1) / Quiet::longest_round) && alone::make_undo_log(tx)) {
         quiet.rounds = 0;
         quiet.had_bias = take(tx);
         quiet.unordered = quiet.had_bias && can_fence_others();
@@ -134,33 +123,12 @@ bool revoke(const Context &tx, std::uint64_t deadline)
 
 void end_for_good(Context &tx)
 {
-    turns::end_for_good(tx);
     if (!is_held()) return;
     if (tx.activity.is_active() && clock.bias_holder.load(std::memory_order_relaxed) == &tx) {
-        use_orecs(tx);
+        alone::use_orecs(tx);
         clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     } else {
         revoke(tx, 0);
-    }
-}
-
-std::uint64_t stripes_stored(const Context &tx)
-{
-    std::uint64_t count = 0;
-    std::uintptr_t last = 0;
-    for (const tm_undo_ *entry = tx.undo_log; entry != tx.undo_next; ++entry) {
-        const std::uintptr_t base = reinterpret_cast<std::uintptr_t>(entry->addr) & ~std::uintptr_t{stripe_size - 1};
-        count += base != last;
-        last = base;
-    }
-    return count;
-}
-
-void undo(Context &tx)
-{
-    while (tx.undo_next != tx.undo_log) {
-        const tm_undo_ &entry = *--tx.undo_next;
-        memory::write(reinterpret_cast<std::uintptr_t>(entry.addr), &entry.old, entry.size);
     }
 }
 

@@ -20,13 +20,11 @@
 
 namespace libtm::engine::bias {
 
-/** What the first bias of a context needs. False: no memory. */
-bool make_undo_log(Context &tx);
 /** At a begin, every so often: take the bias, if it has been quiet for long enough. */
 void consider(Context &tx);
 /** Between attempts: wait until nobody has the bias. Progress: depends on the holder's transaction. False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. */
 bool revoke(const Context &tx, std::uint64_t deadline);
-/** The same if anybody has it, and for turns (turns.hpp); for who can be seen to be in its way. The holder itself goes on with orecs, and loses the bias at its end. */
+/** The same if anybody has it, for who can be seen to be in its way. The holder itself goes on with orecs, and loses the bias at its end. */
 void end_for_good(Context &tx);
 
 inline bool is_held() { return (clock.now.load(std::memory_order_seq_cst) & Clock::biased) != 0; }
@@ -35,34 +33,5 @@ inline bool is_mine(const Context &tx, Word now)
 {
     return (now & Clock::flags) == Clock::biased && clock.bias_holder.load(std::memory_order_relaxed) == &tx;
 }
-
-constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attempt go through orecs
-
-/** An attempt begins that is alone. The write log is closed: who writes to it shall ask. */
-inline void begin_alone(Context &tx)
-{
-    tx.duties |= duty_alone;
-    tx.writes.close();
-    tx.alone = 1;
-    if (__builtin_expect(!tx.asks(TM_READ_ONLY), 1)) tx.undo_end = tx.undo_log + undo_entries;
-}
-/** The rest of the attempt goes through orecs. */
-inline void use_orecs(Context &tx)
-{
-    tx.alone = 0;
-    tx.undo_end = tx.undo_next;
-}
-/** The attempt has committed, or all is undone. Whether it has stored in place. */
-inline bool end_alone(Context &tx)
-{
-    const bool stored = tx.undo_next != tx.undo_log;
-    tx.alone = 0;
-    tx.undo_next = tx.undo_end = tx.undo_log;
-    return stored;
-}
-/** Stripes that the undo log is about: changes from one to another, so that one which is come back to counts again. */
-std::uint64_t stripes_stored(const Context &tx);
-/** Write the old values back, the last one first. */
-void undo(Context &tx);
 
 } // namespace libtm::engine::bias

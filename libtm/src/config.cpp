@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "config.hpp"
 
+#include "alone.hpp"
 #include "annotate.hpp"
-#include "bias.hpp"
 #include "heap.hpp"
 
 #include <cerrno>
@@ -149,7 +149,7 @@ int set_option(const char *name, const char *value)
     const Option *const option = find(name);
     if (option && option->frozen && config.started_.load()) return parse(*option, value) < 0 ? EINVAL : EBUSY;
     const int fault = assign(name, value);
-    if (!fault && (option->value == &Config::bias || option->value == &Config::turns)) bias::end_for_good(self());
+    if (!fault && (option->value == &Config::bias || option->value == &Config::turns)) alone::end_for_good(self());
     return fault;
 }
 

@@ -3,7 +3,7 @@
 
 #include "access.hpp"
 #include "algorithm.hpp"
-#include "bias.hpp"
+#include "alone.hpp"
 
 #include <cerrno>
 
@@ -55,7 +55,7 @@ extern "C" void tm_hooks_range(const void *low, const void *high)
 {
     hooks::range.low.store(reinterpret_cast<std::uintptr_t>(low), std::memory_order_relaxed);
     hooks::range.high.store(low < high ? reinterpret_cast<std::uintptr_t>(high) : 0, std::memory_order_seq_cst);
-    if (low < high) bias::end_for_good(self());
+    if (low < high) alone::end_for_good(self());
 }
 
 extern "C" int tm_hooks_call(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "labels.hpp"
 
-#include "bias.hpp"
+#include "alone.hpp"
 
 #include "context.hpp"
 #include "tx.hpp"
@@ -174,7 +174,7 @@ void begin_again(Context &tx)
 void measure(Context &tx)
 {
     tx.run.reads = tx.dropped_reads - tx.run.reads + static_cast<std::uint64_t>(tx.read_next - tx.read_begin);
-    tx.run.writes = tx.writes.size() + bias::stripes_stored(tx);
+    tx.run.writes = tx.writes.size() + alone::stripes_stored(tx);
     tx.run.alone = (tx.duties & duty_alone) && tx.writes.empty();
     tx.run.looked = tx.run.waited = false;
 }

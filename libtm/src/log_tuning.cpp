@@ -6,7 +6,7 @@
  * A snapshot of s bytes touches at most (s + 30) / 32 + 1 stripes, each of which takes one Stripe. An intent is an entry of the action log, or an
  * item of one of the two lists of Allocations. A list that is full moves to memory for twice as many items: what it has taken in all stays below four times its items.
  */
-#include "bias.hpp"
+#include "alone.hpp"
 #include "tx.hpp"
 
 #include "access.hpp"
@@ -49,7 +49,7 @@ int append_buffer(Context &tx, tm_log_kind log, void *addr, std::size_t size, un
         fault = "the buffer is too small for one entry; tm_log_snapshots_max_size() and tm_log_intents_max_size() tell how large it must be";
     if (fault) return fail_or_return(tx, flags, TM_ERROR_MISUSE, EINVAL, operation, fault);
     tx.duties |= duty_tuned;
-    if (tx.duties & duty_alone) bias::use_orecs(tx); // what is stored now needs the log
+    if (tx.duties & duty_alone) alone::use_orecs(tx); // what is stored now needs the log
     return 0;
 }
 
@@ -83,7 +83,7 @@ int tm_log_auto_alloc(tm_log_kind log, int on)
     const auto bit = static_cast<std::uint8_t>(1u << log);
     tx.closed_logs = static_cast<std::uint8_t>(on ? tx.closed_logs & ~bit : tx.closed_logs | bit);
     tx.duties |= duty_tuned;
-    if (tx.duties & duty_alone) bias::use_orecs(tx); // what is stored now needs the log
+    if (tx.duties & duty_alone) alone::use_orecs(tx); // what is stored now needs the log
     if (on) return 0;
     if (log == TM_LOG_SNAPSHOTS)
         tx.writes.leave_own_chunk();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "serial.hpp"
 
-#include "bias.hpp"
+#include "alone.hpp"
 #include "snapshot.hpp"
 #include "tx.hpp"
 
@@ -104,7 +104,7 @@ void begin_holding(bool nested)
     for (Patience patience; !nested && clock.token_holder.load(std::memory_order_relaxed) && patience.looks() < polite;) patience.wait();
     for (;;) {
         holders.fetch_add(1, std::memory_order_seq_cst);
-        if (nested || !alone.load(std::memory_order_seq_cst)) return bias::end_for_good(self());
+        if (nested || !alone.load(std::memory_order_seq_cst)) return alone::end_for_good(self());
         end_holding();
         for (Patience patience; alone.load(std::memory_order_acquire);) patience.wait();
     }
@@ -118,7 +118,7 @@ bool reset_clock(Context &tx)
 {
     const bool had_token = tx.serial;
     if (!had_token && !take(tx)) return false;
-    bias::end_for_good(tx);
+    alone::end_for_good(tx);
     const Word now = clock.now.load(std::memory_order_seq_cst) & ~Clock::flags;
     // One that met the overflow before another's reset finds the clock low again.
     if (now >= clock.last) {

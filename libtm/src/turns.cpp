@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "turns.hpp"
 
+#include "alone.hpp"
 #include "annotate.hpp"
-#include "bias.hpp"
 #include "hooks.hpp"
 #include "pace.hpp"
 #include "serial.hpp"
@@ -168,7 +168,7 @@ bool Turn::take(const Context &who, std::uint64_t deadline)
 
 Word enter(Context &tx, std::uint64_t deadline)
 {
-    bias::make_undo_log(tx); // without memory for it all goes through orecs
+    alone::make_undo_log(tx); // without memory for it all goes through orecs
     tx.takes_turns = false;
     tx.activity.leave(); // who has the turn may be waiting for all others
     if (!turn.take(tx, deadline)) return 0;
@@ -217,7 +217,7 @@ void end_for_good(Context &tx)
 {
     if (!are_on(clock.now.load(std::memory_order_seq_cst))) return;
     if (tx.has_turn) {
-        if (tx.duties & duty_alone) bias::use_orecs(tx);
+        if (tx.duties & duty_alone) alone::use_orecs(tx);
         clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     } else {
         end(tx, 0);

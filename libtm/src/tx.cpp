@@ -44,12 +44,15 @@
  *
  * LABELS. A transaction with a label is counted under it (labels.hpp); where the mode is `auto`, what was counted chooses between write-back and write-through (auto_mode.hpp).
  *
+ * ALONE. A thread that has met no other for a while (bias.hpp), or whose turn it is (turns.hpp), runs without orecs (alone.hpp): the steps (b), (c), (f) and (g) are not there.
+ *
  * PROGRESS. A transaction that has restarted too often takes the serial token (serial.cpp): no other writer runs beside it. The same token
  * carries irrevocable transactions and the reset of the clock.
  */
 #include "tx.hpp"
 
 #include "algorithm.hpp"
+#include "alone.hpp"
 #include "annotate.hpp"
 #include "bias.hpp"
 #include "contention.hpp"
@@ -60,6 +63,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -88,7 +92,7 @@ constexpr std::size_t bounded_read_log = 512; // entries of a read-only transact
 }
 
 /** The clock has flags. False: the deadline has passed, and the attempt is not active. */
-[[gnu::noinline]] bool enter_in_turn(Context &tx, const tm_attr *attr, Word &now)
+[[gnu::noinline]] bool enter_despite_flags(Context &tx, const tm_attr *attr, Word &now)
 {
     const std::uint64_t deadline = attr ? attr->deadline : 0;
     while ((now & Clock::flags) && !bias::is_mine(tx, now)) {
@@ -114,8 +118,9 @@ inline bool enter_with_bias(Context &tx, Word &now)
     tx.activity.enter_unordered();
     std::atomic_signal_fence(std::memory_order_seq_cst);
     now = clock.now.load(std::memory_order_acquire); // with the holder, which was stored before it
-    tx.quiet.unordered = bias::is_mine(tx, now);
-    return tx.quiet.unordered;
+    if (__builtin_expect(bias::is_mine(tx, now), 1)) return true;
+    tx.quiet.unordered = false;
+    return false;
 }
 
 /** Become active, before all else: the exchange waits for all stores before it, so let there be few. `now` has a flag of Clock::alone if the attempt is alone. */
@@ -125,14 +130,13 @@ inline bool enter(Context &tx, const tm_attr *attr, Word &now)
     if (tx.takes_turns && !tx.serial && (now = turns::enter(tx, attr ? attr->deadline : 0))) return true;
     tx.activity.enter();
     now = clock.now.load(std::memory_order_seq_cst);
-    return __builtin_expect(!(now & Clock::flags), 1) || enter_in_turn(tx, attr, now);
+    return __builtin_expect(!(now & Clock::flags), 1) || enter_despite_flags(tx, attr, now);
 }
 
 inline void start_running(Context &tx, Word now)
 {
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
-    tx.state = State::running;
     tx.limit = limit_of(now & ~Clock::alone);
 }
 
@@ -140,7 +144,7 @@ inline void start_attempt(Context &tx, Word now)
 {
     if (__builtin_expect((now & Clock::in_turns) != 0, 0)) tx.duties |= duty_turn;
     if (__builtin_expect((now & Clock::alone) != 0, 0) && tx.undo_log) {
-        bias::begin_alone(tx);
+        alone::begin(tx);
     } else {
         if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
         if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
@@ -202,8 +206,8 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.state = State::committing;
     restore(tx);
     if (tx.duties & duty_alone) {
-        bias::undo(tx);
-        bias::end_alone(tx);
+        alone::undo(tx);
+        alone::end(tx);
     }
     tx.allocations.roll_back();
     tx.in_action = true;
@@ -353,7 +357,7 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
     tx.limit = 0;
     tx.state = State::committing;
     if (labelled) labels::measure(tx);
-    const bool stored_alone = !only_writes && (tx.duties & duty_alone) && bias::end_alone(tx);
+    const bool stored_alone = !only_writes && (tx.duties & duty_alone) && alone::end(tx);
     copy_back(tx); // (d)
     if (hooked) tell_hooks(tx);
     if (acted) apply_actions(tx); // (e)
@@ -395,7 +399,7 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
 /** Nothing but stores in place, or not even these. The write log stays closed: there are more of this kind to come. */
 inline int commit_alone(Context &tx)
 {
-    tx.stats.count_alone(bias::end_alone(tx));
+    tx.stats.count_alone(alone::end(tx));
     forget_attempt(tx);
     become_idle(tx);
     return true;
@@ -455,20 +459,18 @@ inline bool starts_at_once(const tm_attr &attr) { return !(attr.flags & TM_IRREV
 /** Whether it asks for more than flags and a mode. */
 inline bool asks_for_more(const tm_attr &attr) { return (attr.max_retries | attr.durability | attr.deadline | reinterpret_cast<std::uintptr_t>(attr.label)) != 0; }
 
-/** Take over flags and mode. */
-inline void set_manner(Context &tx, const tm_attr &attr)
+/** With its flags and mode. As one word, which is stored at once: the compiler would take the structure apart and store the pieces. */
+inline Word with_attributes(Word manner, const tm_attr &attr)
 {
-    Manner manner = tx.manner;
-    manner.flags = attr.flags;
-    if (attr.mode != TM_MODE_DEFAULT) {
-        manner.write_through = attr.mode == TM_WRITE_THROUGH;
-        manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic);
-    }
-    if (attr.flags & TM_NO_QUIESCENCE) manner.quiesces = false;
-    tx.manner = manner;
+    constexpr Word flags = std::bit_cast<Word>(Manner{~0u, false, false, 0, false}), through = std::bit_cast<Word>(Manner{0, true, false, 0, false}),
+                   quiesces = std::bit_cast<Word>(Manner{0, false, true, 0, false}), automatic = std::bit_cast<Word>(Manner{0, false, false, Manner::automatic, false});
+    manner = (manner & ~flags) | attr.flags;
+    if (attr.mode != TM_MODE_DEFAULT) manner = (manner & ~(through | automatic)) | (attr.mode == TM_WRITE_THROUGH ? through : 0);
+    if (attr.flags & TM_NO_QUIESCENCE) manner &= ~quiesces;
+    return manner;
 }
 
-/** The first attempt, but for its start. */
+/** The first attempt, but for its start and its manner. What lies side by side is set together, so that the compiler merges the stores. */
 inline void set_up(Context &tx)
 {
     tx.attempts = 1;
@@ -476,9 +478,9 @@ inline void set_up(Context &tx)
     tx.in_recovery = false;
     tx.wants_irrevocable = false;
     tx.log_all_reads = false;
+    tx.state = State::running;
     tx.error.kind = TM_ERROR_NONE;
     tx.begin_errno = *tx.errno_address;
-    tx.manner = config.manner.load(std::memory_order_relaxed);
 }
 
 /** What the options of the process demand of a begin. */
@@ -524,10 +526,10 @@ bool begin_waiting(Context &tx)
     Word now;
     enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
     set_up(tx);
-    tx.state = State::running;
+    tx.manner = config.manner.load(std::memory_order_relaxed);
     if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr, now);
     if (attr) {
-        set_manner(tx, *attr);
+        tx.manner = std::bit_cast<Manner>(with_attributes(std::bit_cast<Word>(tx.manner), *attr));
         if (asks_for_more(*attr) || !starts_at_once(*attr)) {
             std::memcpy(static_cast<void *>(&tx.attr), attr, offsetof(tm_attr, reserved));
             tx.manner.has_attr = true;
@@ -542,14 +544,15 @@ bool begin_waiting(Context &tx)
 int begin(Context &tx, const tm_attr *attr)
 {
     Word now;
-    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || attr->flags & TM_IRREVOCABLE)) ||
-        config.manner.load(std::memory_order_relaxed).begins_with & Manner::birth || !enter_with_bias(tx, now))
-        return begin_in_company(tx, attr);
+    constexpr Word birth = std::bit_cast<Word>(Manner{0, false, false, Manner::birth, false}), begins_with = std::bit_cast<Word>(Manner{0, false, false, 0xff, false});
+    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || attr->flags & TM_IRREVOCABLE))) return begin_in_company(tx, attr);
+    Word manner = std::bit_cast<Word>(config.manner.load(std::memory_order_relaxed));
+    if (manner & birth || !enter_with_bias(tx, now)) return begin_in_company(tx, attr);
     --tx.quiet.until_look;
     set_up(tx);
-    if (attr) set_manner(tx, *attr);
-    tx.manner.begins_with = 0; // in the mode auto: alone, both modes are the same
-    bias::begin_alone(tx);
+    if (attr) manner = with_attributes(manner, *attr);
+    tx.manner = std::bit_cast<Manner>(manner & ~begins_with); // in the mode auto: alone, both modes are the same
+    alone::begin(tx);
     start_running(tx, now);
     return true;
 }
@@ -605,7 +608,7 @@ bool is_past(std::uint64_t moment) { return now_ns() >= moment; }
 namespace {
 
 /** Between attempts: wait as the last abort and the wishes of the transaction demand. False: the deadline has passed. */
-bool wait_for_turn(Context &tx)
+bool wait_between_attempts(Context &tx)
 {
     if (tx.last_abort == TM_ABORTED_CLOCK && !serial::reset_clock(tx)) return false;
     // A transaction that restarts itself waits for others to change something: it must not run alone.
@@ -635,7 +638,7 @@ bool next_attempt(Context &tx)
         return false;
     }
     Word now = 0;
-    const bool in_time = wait_for_turn(tx) && enter(tx, tx.manner.has_attr ? &tx.attr : nullptr, now);
+    const bool in_time = wait_between_attempts(tx) && enter(tx, tx.manner.has_attr ? &tx.attr : nullptr, now);
     tx.awaited = nullptr;
     if (!in_time) {
         record(tx, TM_ERROR_DEADLINE, ETIMEDOUT, "tm_begin", "the deadline of the transaction has passed; give it more time or restart it with less to do");
@@ -647,6 +650,7 @@ bool next_attempt(Context &tx)
     if (tx.serial) tx.duties |= duty_serial;
     labels::begin_again(tx);
     if (tx.last_abort == TM_ABORTED_PROMOTED || tx.attempts > tries_without_log) tx.log_all_reads = true;
+    tx.state = State::running;
     start_attempt(tx, now);
     return true;
 }
