@@ -138,7 +138,7 @@ def main():
                                      epilog='Other options go to tm-bench, with --suite to the program of that suite: --window=MS, --benchmark_...')
     parser.add_argument('build', nargs='?', default='build-bench', help=argparse.SUPPRESS)
     parser.add_argument('--quick', action='store_true', help='less than 3 minutes (the default)')
-    parser.add_argument('--full', action='store_true', help='about an hour: more rounds, longer windows, 4 threads, all workloads, a pool of 1 GiB')
+    parser.add_argument('--full', action='store_true', help='about 75 minutes: more rounds, longer windows, 4 threads, all workloads, a pool of 1 GiB')
     parser.add_argument('--suite', choices=SUITES, help='only one of them: ' + ', '.join(f'{TITLES[name].lower()} ({name})' for name in SUITES))
     parser.add_argument('--filter', default='', metavar='REGEX', help='only the workloads that match, such as bank, tree-20 or commit-8')
     parser.add_argument('--dir', metavar='DIRECTORY', help='where the suites of pools have their files (default $TMPDIR, else /var/tmp)')

@@ -3,9 +3,7 @@
  * @file bias.hpp
  * One thread alone: it pays for no orecs.
  *
- * A thread that has run `bias` transactions (an option) while no other has begun one takes the *bias*. Its attempts are then *alone*: loads are plain, the stores of scalars go to memory
- * with the old values in an undo log, and the commit takes no version. All else, such as privatizing, goes through orecs as ever, and from the first orec that an attempt takes
- * the rest of it does. The logs of a rollback go backwards in that order: first the stripes, then the undo log.
+ * A thread that has run `bias` transactions (an option) while no other has begun one takes the *bias*. Its attempts are then *alone* (alone.hpp).
  *
  * Who holds the bias is in Clock::bias_holder, and says so by the bit `biased` in the clock, which every attempt reads when it has made itself known (10). An attempt of another thread
  * withdraws, sets the bit `wanted`, waits until the holder's attempt has ended, and takes both bits away. The holder looks at the clock when its next attempt has made itself

@@ -11,7 +11,7 @@
 namespace libtm::engine {
 
 /**
- * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window; if they are better they stay, and running side by side is tried for one.
+ * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window; if they are better they stay, and running side by side is tried for one, after one in which those who slept wake up.
  * What was found out holds for longer and longer, unless the rate changes by much, which tells of other work.
  *
  * Turns are for short transactions that are alike. Where they are long, a trial would take long, and where they differ, the number of commits says little: many short ones would be counted for a gain while a long one waits.
@@ -75,6 +75,7 @@ public:
             rate_ = rate;
             return go_to(State::check, now);
         case State::check:
+            if (now < changed_ + 2 * window) return Change::none; // those who slept until their turn wake up
             if (rate_ > better * rate && seen.alike) {
                 stay_ = std::min(2 * stay_, longest_stay);
                 return go_to(State::turns, now, stay_);

@@ -128,7 +128,7 @@ bool Turn::try_take(const Context &who)
     return true;
 }
 
-bool Turn::take(const Context &who, std::uint64_t deadline)
+bool Turn::take(const Context &who, std::uint64_t deadline, bool soon)
 {
     constexpr std::uint64_t long_wait = 60'000'000;
     constexpr unsigned most_yields = 1000;
@@ -157,7 +157,7 @@ bool Turn::take(const Context &who, std::uint64_t deadline)
         if (is_next && ++yields < most_yields)
             sched_yield();
         else
-            nap(is_next || deadline ? short_nap : long_nap * std::min(nappers_.load(std::memory_order_relaxed), most_nappers));
+            nap(is_next || soon || deadline ? short_nap : long_nap * std::min(nappers_.load(std::memory_order_relaxed), most_nappers));
     }
     nappers_.fetch_sub(1, std::memory_order_relaxed);
     measured.stopped();

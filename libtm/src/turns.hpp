@@ -21,13 +21,13 @@ namespace libtm::engine::turns {
  * The turn, a lock. Who changes the bits of the clock has it, too.
  *
  * Who waits looks for about a microsecond, and then sleeps, and so on: what follows each other closely is run by one thread while the others sleep, and nobody has to wake them. The more sleep, the longer each does, so
- * that one comes every 200 us: the data move to its processor's cache, which must pay. Who has slept five times is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
+ * that up to 20 of them one comes every 200 us: the data move to its processor's cache, which must pay. Who has slept five times is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
  */
 class alignas(128) Turn {
 public:
     bool try_take(const Context &who);
-    /** False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. */
-    bool take(const Context &who, std::uint64_t deadline);
+    /** False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. `soon`: sleep for short times only, as who has a deadline does. */
+    bool take(const Context &who, std::uint64_t deadline, bool soon = false);
     void give() { taken_.store(false, std::memory_order_release); }
 
     unsigned taken_since_look = 0; ///< for who has it
@@ -39,7 +39,7 @@ private:
 };
 extern constinit Turn turn;
 
-/** Has it, for a block. */
+/** Has it, for a block, to change something for all. */
 class HaveTurn {
 public:
     HaveTurn() = default;
@@ -50,7 +50,7 @@ public:
     HaveTurn(const HaveTurn &) = delete;
     HaveTurn &operator=(const HaveTurn &) = delete;
     bool try_take(const Context &who) { return mine_ = turn.try_take(who); }
-    bool take(const Context &who, std::uint64_t deadline) { return mine_ = turn.take(who, deadline); }
+    bool take(const Context &who, std::uint64_t deadline) { return mine_ = turn.take(who, deadline, true); }
 
 private:
     bool mine_ = false;

@@ -464,7 +464,7 @@ inline Word with_attributes(Word manner, const tm_attr &attr)
 {
     constexpr Word flags = std::bit_cast<Word>(Manner{~0u, false, false, 0, false}), through = std::bit_cast<Word>(Manner{0, true, false, 0, false}),
                    quiesces = std::bit_cast<Word>(Manner{0, false, true, 0, false}), automatic = std::bit_cast<Word>(Manner{0, false, false, Manner::automatic, false});
-    manner = (manner & ~flags) | attr.flags;
+    manner = (manner & ~flags) | std::bit_cast<Word>(Manner{attr.flags, false, false, 0, false});
     if (attr.mode != TM_MODE_DEFAULT) manner = (manner & ~(through | automatic)) | (attr.mode == TM_WRITE_THROUGH ? through : 0);
     if (attr.flags & TM_NO_QUIESCENCE) manner &= ~quiesces;
     return manner;
@@ -487,7 +487,7 @@ inline void set_up(Context &tx)
 [[gnu::noinline]] void begin_with_more(Context &tx, const tm_attr *attr, Word now)
 {
     if (tx.manner.begins_with & Manner::birth) contention::take_birth(tx);
-    const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // set_attributes() will make it
+    const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // with_attributes() or labels::begin() will make it
     if (!(tx.manner.begins_with & Manner::automatic) || own_choice) return;
     if (now & Clock::in_turns)
         tx.manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic); // alone, both modes are the same

@@ -20,6 +20,7 @@ public:
 
     double apart, in_turns; ///< commits for each us
     unsigned threads = 2;
+    std::uint64_t waking_up = 0; ///< so long after turns most of the threads still sleep
     std::uint64_t between_looks = 400'000, between_looks_in_turns = 400'000;
     unsigned starts = 0; ///< that were asked for
 
@@ -30,7 +31,7 @@ public:
         for (const std::uint64_t end = now_ + ns; now_ < end;) {
             const std::uint64_t step = turns_ ? between_looks_in_turns : between_looks;
             now_ += step;
-            const double now_made = static_cast<double>(step) / 1000 * (turns_ ? in_turns : apart);
+            const double now_made = static_cast<double>(step) / 1000 * (turns_ ? in_turns : now_ < awake_ ? apart / 4 : apart);
             made += now_made;
             made_in_turns += turns_ ? now_made : 0;
             commits_ += static_cast<std::uint64_t>(now_made);
@@ -41,7 +42,10 @@ public:
                 turns_ = can_start;
                 ++starts;
                 break;
-            case Pace::Change::end: turns_ = false; break;
+            case Pace::Change::end:
+                turns_ = false;
+                awake_ = now_ + waking_up;
+                break;
             }
             pace_.begin(now_, commits_);
         }
@@ -54,7 +58,7 @@ public:
 
 private:
     Pace pace_;
-    std::uint64_t now_ = 5, commits_ = 0;
+    std::uint64_t now_ = 5, commits_ = 0, awake_ = 0;
     bool turns_ = false;
     char who_[8] = {};
     unsigned looks_ = 0;
@@ -104,6 +108,17 @@ TEST(Pace, slow_changes_are_noticed_in_time)
     work.apart = 1.4;
     work.run(2100 * ms);
     EXPECT_FALSE(work.are_in_turns());
+}
+
+TEST(Pace, who_still_sleeps_after_turns_is_waited_for)
+{
+    Workload work(1, 2);
+    work.run(10 * ms);
+    EXPECT_TRUE(work.are_in_turns());
+    work.apart = 3;
+    work.waking_up = ms;
+    work.run(1000 * ms);
+    EXPECT_LT(work.run(1000 * ms), 0.02);
 }
 
 TEST(Pace, one_thread_is_left_to_the_bias)

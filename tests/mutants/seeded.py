@@ -112,6 +112,8 @@ def try_all(kind, table_name, args, code, test):
     code.demand_texts(mutants)
     if args.only:
         wanted = {n: m for n, m in mutants.items() if args.only in n}
+        if not wanted:
+            sys.exit(f"no bug has {args.only} in its name")
     elif args.all or "TM_TEST_LONG" in os.environ:
         wanted = mutants
     else:

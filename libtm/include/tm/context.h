@@ -27,7 +27,7 @@ extern "C" {
 /** A stripe is 2^TM_STRIPE_SHIFT_ bytes: 32. */
 #define TM_STRIPE_SHIFT_ 5
 
-/** A scalar that a transaction alone (libtm/src/bias.hpp, turns.hpp) has changed in place. */
+/** A scalar that a transaction alone (libtm/src/alone.hpp) has changed in place. */
 struct tm_undo_ {
     void *addr;
     uint64_t old;
