@@ -99,6 +99,7 @@ void reset(const Options &options)
         context->orec_mask = orec_table.mask;
         context->random = 1;
         context->quiet = {};
+        context->last = {};
         context->takes_turns = false;
         context->writes.clear(); // a transaction alone leaves it closed
         new (&context->activity) Activity; // what others have begun decides who gets the bias

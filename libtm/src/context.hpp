@@ -70,6 +70,17 @@ struct Quiet {
     Word begun = 0;          ///< what the last look saw of others
 };
 
+/** What the last transaction began with, if it was alone and left what its begin had set: the next one that asks for the same sets less. */
+struct Last {
+    static constexpr Word nothing = ~Word{0}; // no Manner is that
+
+    void set(Word wanted, Word options) { manner = options, attributes = wanted; }
+    void forget() { manner = nothing; }
+
+    Word manner = nothing;  ///< of the options: Config::manner
+    Word attributes = 0;    ///< flags and mode
+};
+
 struct Context : tm_context {
     Context();
     void take_slot(Word slot);
@@ -94,6 +105,12 @@ struct Context : tm_context {
     }
     /** Whether there is a block with stages or a lock. */
     bool has_stages() const { return !stages.none() || !locks.empty(); }
+    /** Whether errors are returned where they can be. */
+    void set_returns_errors(bool yes)
+    {
+        manner.flags = yes ? manner.flags | returns_errors : manner.flags & ~returns_errors;
+        last.forget();
+    }
     const char *label() const { return manner.has_attr ? attr.label : nullptr; }
     tm_durability durability() const { return manner.has_attr ? attr.durability : TM_DURABILITY_DEFAULT; }
     std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
@@ -144,6 +161,7 @@ struct Context : tm_context {
     void *user_data = nullptr;     ///< valid with duty_user_data
     std::uint8_t closed_logs = 0;  ///< bits 1 << tm_log_kind: tm_log_auto_alloc() is off
     Quiet quiet;
+    Last last;
     std::uint64_t commits_counted = 0; ///< by who measures (turns.cpp)
     const Orec *awaited = nullptr; ///< policy delay: the orec that the last attempt gave up on
     std::uint64_t random = 1;

@@ -244,7 +244,7 @@ int end_block(Context &tx)
         code = level.code;
     } else if (level.kind == Kind::inner) {
         if (tx.state == State::running) {
-            tx.manner.flags = level.outer_returns ? tx.manner.flags | returns_errors : tx.manner.flags & ~returns_errors;
+            tx.set_returns_errors(level.outer_returns);
             code = 0;
         }
         tx.depth = level.depth - 1;
@@ -341,7 +341,7 @@ int tm_set_failure_behavior(tm_failure_behavior_kind behavior)
     Context &tx = self();
     if (!in_work(tx)) return refuse_outside(tx, "tm_set_failure_behavior");
     if (behavior != TM_FAILURE_ABORT && behavior != TM_FAILURE_RETURN) return refuse(tx, "tm_set_failure_behavior", EINVAL, bad_argument);
-    tx.manner.flags = behavior == TM_FAILURE_RETURN ? tx.manner.flags | returns_errors : tx.manner.flags & ~returns_errors;
+    tx.set_returns_errors(behavior == TM_FAILURE_RETURN);
     return 0;
 }
 

@@ -165,6 +165,7 @@ void forget_logs(Context &tx)
     tx.read_end = tx.read_capacity;
     tx.reads_dropped = false;
     tx.writes.clear();
+    tx.last.forget();
 }
 
 inline void become_idle(Context &tx)
@@ -221,7 +222,7 @@ void roll_back(Context &tx, tm_abort_reason reason)
     tx.stats.aborts[reason].add();
     tx.last_abort = reason;
     tx.outcome = Outcome::retry;
-    tx.manner.flags &= ~returns_errors;
+    tx.set_returns_errors(false);
     tx.duties = 0;
     tx.state = State::unwinding;
 }
@@ -470,6 +471,14 @@ inline Word with_attributes(Word manner, const tm_attr &attr)
     return manner;
 }
 
+/** Of the first attempt, what every transaction sets anew. */
+inline void set_up_again(Context &tx)
+{
+    tx.state = State::running;
+    tx.error.kind = TM_ERROR_NONE;
+    tx.begin_errno = *tx.errno_address;
+}
+
 /** The first attempt, but for its start and its manner. What lies side by side is set together, so that the compiler merges the stores. */
 inline void set_up(Context &tx)
 {
@@ -478,9 +487,7 @@ inline void set_up(Context &tx)
     tx.in_recovery = false;
     tx.wants_irrevocable = false;
     tx.log_all_reads = false;
-    tx.state = State::running;
-    tx.error.kind = TM_ERROR_NONE;
-    tx.begin_errno = *tx.errno_address;
+    set_up_again(tx);
 }
 
 /** What the options of the process demand of a begin. */
@@ -489,8 +496,8 @@ inline void set_up(Context &tx)
     if (tx.manner.begins_with & Manner::birth) contention::take_birth(tx);
     const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // with_attributes() or labels::begin() will make it
     if (!(tx.manner.begins_with & Manner::automatic) || own_choice) return;
-    if (now & Clock::in_turns)
-        tx.manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic); // alone, both modes are the same
+    if (now & Clock::alone)
+        tx.manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic); // both modes are the same
     else
         labels::begin_automatic(tx);
 }
@@ -520,13 +527,20 @@ bool begin_waiting(Context &tx)
 
 } // namespace
 
-[[gnu::noinline]] static int begin_in_company(Context &tx, const tm_attr *attr)
+/** Flags and mode, as one word. */
+static inline Word request(const tm_attr *attr)
 {
-    if (__builtin_expect(--tx.quiet.until_look == 0, 0)) bias::consider(tx);
-    Word now;
-    enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
+    static_assert(offsetof(tm_attr, mode) == sizeof(attr->flags) && offsetof(tm_attr, max_retries) == sizeof(Word));
+    Word both = 0;
+    if (attr) std::memcpy(&both, attr, sizeof both);
+    return both;
+}
+
+/** With the context active and the clock at `now`. */
+static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Manner options)
+{
     set_up(tx);
-    tx.manner = config.manner.load(std::memory_order_relaxed);
+    tx.manner = options;
     if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr, now);
     if (attr) {
         tx.manner = std::bit_cast<Manner>(with_attributes(std::bit_cast<Word>(tx.manner), *attr));
@@ -540,21 +554,50 @@ bool begin_waiting(Context &tx)
     return true;
 }
 
-// Alone it is a few stores and no call.
-int begin(Context &tx, const tm_attr *attr)
+/** The first transaction alone of several. */
+[[gnu::noinline]] static bool begin_alone(Context &tx, const tm_attr *attr, Word now)
 {
+    const Manner options = config.manner.load(std::memory_order_relaxed);
+    const bool runs = begin_entered(tx, attr, now, options);
+    if (tx.alone && !tx.manner.has_attr && !(options.begins_with & Manner::birth)) tx.last.set(request(attr), std::bit_cast<Word>(options));
+    return runs;
+}
+
+[[gnu::noinline]] static int begin_anew(Context &tx, const tm_attr *attr)
+{
+    if (__builtin_expect(--tx.quiet.until_look == 0, 0)) bias::consider(tx);
+    tx.last.forget();
     Word now;
-    constexpr Word birth = std::bit_cast<Word>(Manner{0, false, false, Manner::birth, false}), begins_with = std::bit_cast<Word>(Manner{0, false, false, 0xff, false});
-    if (!tx.quiet.unordered || tx.quiet.until_look == 1 || (attr && (asks_for_more(*attr) || attr->flags & TM_IRREVOCABLE))) return begin_in_company(tx, attr);
-    Word manner = std::bit_cast<Word>(config.manner.load(std::memory_order_relaxed));
-    if (manner & birth || !enter_with_bias(tx, now)) return begin_in_company(tx, attr);
+    enter(tx, attr, now); // late, if with a deadline, which begin_waiting() will see
+    if (__builtin_expect((now & Clock::alone) != 0, 0)) return begin_alone(tx, attr, now);
+    return begin_entered(tx, attr, now, config.manner.load(std::memory_order_relaxed));
+}
+
+/** The same as the last one, alone. */
+static inline int begin_again(Context &tx, Word now, unsigned turn)
+{
     --tx.quiet.until_look;
-    set_up(tx);
-    if (attr) manner = with_attributes(manner, *attr);
-    tx.manner = std::bit_cast<Manner>(manner & ~begins_with); // in the mode auto: alone, both modes are the same
+    set_up_again(tx);
+    tx.duties = turn;
     alone::begin(tx);
     start_running(tx, now);
     return true;
+}
+
+[[gnu::noinline]] static int begin_again_in_turn(Context &tx, const tm_attr *attr)
+{
+    const Word now = tx.takes_turns ? turns::enter(tx, 0) : 0;
+    return now ? begin_again(tx, now, duty_turn) : begin_anew(tx, attr);
+}
+
+// With the bias, and as the last one, it is a few stores and no call.
+int begin(Context &tx, const tm_attr *attr)
+{
+    const Word options = std::bit_cast<Word>(config.manner.load(std::memory_order_relaxed));
+    if (tx.last.manner != options || tx.last.attributes != request(attr) || (attr && asks_for_more(*attr)) || tx.quiet.until_look == 1) return begin_anew(tx, attr);
+    if (!tx.quiet.unordered) return begin_again_in_turn(tx, attr);
+    Word now;
+    return enter_with_bias(tx, now) ? begin_again(tx, now, 0) : begin_anew(tx, attr);
 }
 
 /** It has read at most. */

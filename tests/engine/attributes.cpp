@@ -3,7 +3,6 @@
 #include "c_block.h"
 #include "support.hpp"
 
-#include <ctime>
 #include <functional>
 
 namespace {
@@ -13,12 +12,6 @@ using namespace libtm::test;
 
 class Attributes : public Modes {
 protected:
-    static std::uint64_t now()
-    {
-        timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return static_cast<std::uint64_t>(t.tv_sec) * 1000000000u + static_cast<std::uint64_t>(t.tv_nsec);
-    }
     /** Runs the block and expects that it ends in this error. */
     template <class Block> static void expect_error(const attr &a, tm_error_kind kind, int code, Block block)
     {
@@ -98,7 +91,7 @@ TEST_P(Attributes, A6_no_attempt_starts_after_the_deadline)
     EXPECT_EQ(attempts, 0);
     EXPECT_STREQ(tm_last_error()->label, "late");
 
-    a.deadline = now() + 20000000;
+    a.deadline = in_ms(20);
     Cell cell;
     expect_error(a, TM_ERROR_DEADLINE, ETIMEDOUT, [&] {
         store(cell.value, 1L);
@@ -106,7 +99,7 @@ TEST_P(Attributes, A6_no_attempt_starts_after_the_deadline)
     });
     EXPECT_EQ(cell.value, 0);
 
-    a.deadline = now() + 3600ull * 1000000000;
+    a.deadline = in_ms(3600 * 1000);
     atomically(a, [&] { store(cell.value, 2L); });
     EXPECT_EQ(cell.value, 2);
 }
@@ -139,7 +132,7 @@ TEST_P(Attributes, A6_deadline_ends_waiting_for_held_data)
     });
     held.await();
     attr a = how();
-    a.deadline = now() + 50000000;
+    a.deadline = in_ms(50);
     expect_error(a, TM_ERROR_DEADLINE, ETIMEDOUT, [&] { store(cell.value, 2L); });
     over.raise();
     holder.join();

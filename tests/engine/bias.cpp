@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <pthread.h>
 #include <stdexcept>
 #include <tm/hold.h>
@@ -383,9 +382,7 @@ TEST_P(Bias, who_comes_with_a_deadline_does_not_wait_longer)
         store(cell.value, 1L);
         other = std::thread([&] {
             attr soon = make_attr(GetParam());
-            timespec now;
-            clock_gettime(CLOCK_MONOTONIC, &now);
-            soon.deadline = static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) + 2000000;
+            soon.deadline = in_ms(2);
             try {
                 atomically(soon, [&] { store(cell.value, 5L); });
                 ADD_FAILURE() << "has not waited";
@@ -437,6 +434,97 @@ TEST_P(Bias, a_thread_that_ends_in_it)
     }).join();
     EXPECT_EQ(value, 0);
     EXPECT_EQ(tx([] { return load(value); }), 0);
+}
+
+/** Of two transactions alone, one after the other, the second finds nothing of the first. `how`: of the mode. */
+void each_begins_afresh(const attr &how)
+{
+    static const char label[] = "begins afresh";
+    const auto plain = [&how](auto block) { return atomically(how, block); };
+    const auto restart_once = [] {
+        if (tm_attempt() == 1) tm_restart();
+    };
+    attr read_only = how, labelled = how, late = how;
+    read_only.flags |= TM_READ_ONLY;
+    labelled.label = label;
+    long value = 0;
+    for (int i = 0; i < 3; ++i) {
+        plain([] {});
+        plain(restart_once);
+        plain([] {
+            EXPECT_EQ(tm_attempt(), 1u);
+            EXPECT_EQ(tm_last_abort(), TM_ABORTED_NOT);
+        });
+        EXPECT_THROW(plain([] { tm_abort(3); }), error);
+        plain([] {});
+        EXPECT_EQ(tm_last_error()->kind, TM_ERROR_NONE);
+
+        plain([&] { store(value, 1L); });
+        EXPECT_THROW(atomically(read_only, [&] { store(value, 2L); }), error);
+        EXPECT_EQ(atomically(read_only, [&] { return load(value); }), 1);
+        plain([&] { store(value, 3L); });
+        EXPECT_EQ(value, 3);
+
+        plain([] {});
+        tm_label_stats before, after;
+        tm_label_stats_get(label, &before);
+        atomically(labelled, [] {});
+        plain([] {});
+        tm_label_stats_get(label, &after);
+        EXPECT_EQ(after.commits - before.commits, 1u);
+
+        late.deadline = in_ms(2);
+        try {
+            atomically(late, [] {});
+        } catch (const error &) { // on a busy machine
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        EXPECT_NO_THROW(plain(restart_once)) << "the deadline was another one's";
+
+        plain([] {});
+        plain([] { tm_set_failure_behavior(TM_FAILURE_RETURN); });
+        plain([] { EXPECT_EQ(tm_failure_behavior(), TM_FAILURE_ABORT); });
+    }
+}
+
+TEST_P(Bias, each_transaction_begins_afresh)
+{
+    const Option seldom{"bias", "50"};
+    become_alone();
+    each_begins_afresh(how());
+}
+
+TEST_P(Bias, each_transaction_by_its_turn_begins_afresh)
+{
+    const Option off{"bias", "0"}, turns{"turns", "always"};
+    become_alone();
+    each_begins_afresh(how());
+}
+
+/** An attempt that writes more than scalars goes on with stripes, and tells the mode by that. */
+bool writes_in_place()
+{
+    Cell cell;
+    bool yes = false;
+    atomically([&] {
+        tm_memset(&cell.value, 1, sizeof cell.value);
+        yes = std::atomic_ref(cell.value).load() != 0;
+    });
+    return yes;
+}
+
+TEST(BiasAndOptions, count_from_the_next_transaction_on)
+{
+    const Option seldom{"bias", "50"}, back{"mode", "write-back"};
+    become_alone();
+    for (int i = 0; i < 3; ++i) {
+        atomically([] {});
+        EXPECT_FALSE(writes_in_place());
+        atomically([] {});
+        const Option through{"mode", "write-through"};
+        EXPECT_TRUE(writes_in_place());
+        atomically([] {});
+    }
 }
 
 TEST_P(Bias, bursts_of_threads)

@@ -133,9 +133,7 @@ TEST_P(Locks, A14_a_deadline_ends_the_wait_for_a_lock)
     pthread_mutex_lock(&mutex);
     std::thread([&] {
         attr soon = how();
-        timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        soon.deadline = static_cast<std::uint64_t>(now.tv_sec) * 1000000000u + static_cast<std::uint64_t>(now.tv_nsec) + 2000000;
+        soon.deadline = in_ms(2);
         const std::array locks{as_param(mutex)};
         stages all = with_locks(locks);
         all.attr = &soon;

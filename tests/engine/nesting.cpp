@@ -52,9 +52,7 @@ TEST_P(Nesting, D1_nested_commit_publishes_nothing)
         std::thread([&] {
             // May meet the locked stripe: then it gives up by its deadline, which is not seeing either.
             attr reader = how(TM_READ_ONLY);
-            timespec t;
-            clock_gettime(CLOCK_MONOTONIC, &t);
-            reader.deadline = static_cast<std::uint64_t>(t.tv_sec) * 1000000000u + static_cast<std::uint64_t>(t.tv_nsec) + 20000000u;
+            reader.deadline = in_ms(20);
             asked = true;
             try {
                 seen = atomically(reader, [&] { return load(a.value); });

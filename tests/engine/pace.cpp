@@ -269,10 +269,8 @@ TEST_P(Turns, a_deadline_ends_the_wait_for_the_turn)
         });
     });
     while (!inside) std::this_thread::yield();
-    timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     attr a = how(0);
-    a.deadline = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec) + 3 * ms;
+    a.deadline = in_ms(3);
     try {
         atomically(a, [] {});
         ADD_FAILURE() << "it has begun";

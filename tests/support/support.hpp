@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <thread>
 #include <tm/tm.hpp>
@@ -25,6 +26,14 @@ inline attr make_attr(tm_mode mode, unsigned flags = 0, const char *label = null
     a.flags = flags;
     a.label = label;
     return a;
+}
+
+/** A deadline: so many ms from now. */
+inline std::uint64_t in_ms(unsigned ms)
+{
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec) + ms * std::uint64_t{1'000'000};
 }
 
 /** The mode of the given thread's transaction; with `mixed` it also alternates from one transaction to the next. */
