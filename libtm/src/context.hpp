@@ -70,15 +70,15 @@ struct Quiet {
     Word begun = 0;          ///< what the last look saw of others
 };
 
-/** What the last transaction began with, if it was alone and left what its begin had set: the next one that asks for the same sets less. */
+/** What a transaction began with that was alone, as long as nothing but the end of such a transaction has changed what its begin had set: the next one sets less. */
 struct Last {
     static constexpr Word nothing = ~Word{0}; // no Manner is that
 
-    void set(Word wanted, Word options) { manner = options, attributes = wanted; }
-    void forget() { manner = nothing; }
+    void set(Word of_options, Word wanted) { options = of_options, request = wanted; }
+    void forget() { options = nothing; }
 
-    Word manner = nothing;  ///< of the options: Config::manner
-    Word attributes = 0;    ///< flags and mode
+    Word options = nothing; ///< Config::manner
+    Word request = 0;       ///< flags and mode of its tm_attr
 };
 
 struct Context : tm_context {
@@ -116,7 +116,8 @@ struct Context : tm_context {
     std::uint64_t deadline() const { return manner.has_attr ? attr.deadline : 0; }
     unsigned max_retries() const { return manner.has_attr && attr.max_retries ? attr.max_retries : get(config.max_retries); }
 
-    // What begin sets. Together, since every transaction writes them; the same types side by side, so that stores are merged.
+    // What begin sets. Together, since most transactions write them; the same types side by side, so that stores are merged.
+    // Whoever changes one outside of a begin, but for the state and what the end of a transaction alone does, calls last.forget().
     Manner manner{};             ///< flags and modes
     unsigned duties = 0;         ///< Duty bits: what the end has to do; none for a transaction that has only read
     unsigned cxx_depth = 0;      ///< C++ blocks among the nested ones

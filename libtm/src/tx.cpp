@@ -45,6 +45,7 @@
  * LABELS. A transaction with a label is counted under it (labels.hpp); where the mode is `auto`, what was counted chooses between write-back and write-through (auto_mode.hpp).
  *
  * ALONE. A thread that has met no other for a while (bias.hpp), or whose turn it is (turns.hpp), runs without orecs (alone.hpp): the steps (b), (c), (f) and (g) are not there.
+ * Its next begin relies on what the last one has set (Last).
  *
  * PROGRESS. A transaction that has restarted too often takes the serial token (serial.cpp): no other writer runs beside it. The same token
  * carries irrevocable transactions and the reset of the clock.
@@ -298,9 +299,11 @@ bool end_hooks(Context &tx, unsigned duties)
     tx.allocations.swap_retired(retired);
     retired.release();
     tx.manner = manner;
+    tx.last.forget();
     destroy_retired(tx, duties);
     std::copy(frame.begin(), frame.end(), tx.frame);
     tx.manner = manner;
+    tx.last.forget();
     tx.attr = attr;
     tx.outermost_is_cxx = is_cxx;
     tx.frame_is_jmp_buf = is_jmp_buf;
@@ -454,11 +457,11 @@ void suspend_failed(Context &tx)
 
 namespace {
 
-/** Whether an attempt with these flags and this mode can start at once. */
-inline bool starts_at_once(const tm_attr &attr) { return !(attr.flags & TM_IRREVOCABLE) && attr.mode != TM_MODE_AUTO; }
-
 /** Whether it asks for more than flags and a mode. */
 inline bool asks_for_more(const tm_attr &attr) { return (attr.max_retries | attr.durability | attr.deadline | reinterpret_cast<std::uintptr_t>(attr.label)) != 0; }
+
+/** Whether an attempt can start at once if it is alone. */
+inline bool starts_at_once(const tm_attr &attr) { return !asks_for_more(attr) && !(attr.flags & TM_IRREVOCABLE); }
 
 /** With its flags and mode. As one word, which is stored at once: the compiler would take the structure apart and store the pieces. */
 inline Word with_attributes(Word manner, const tm_attr &attr)
@@ -496,7 +499,7 @@ inline void set_up(Context &tx)
     if (tx.manner.begins_with & Manner::birth) contention::take_birth(tx);
     const bool own_choice = attr && (attr->label || attr->mode != TM_MODE_DEFAULT); // with_attributes() or labels::begin() will make it
     if (!(tx.manner.begins_with & Manner::automatic) || own_choice) return;
-    if (now & Clock::alone)
+    if (now & Clock::alone && (!attr || starts_at_once(*attr)))
         tx.manner.begins_with &= static_cast<std::uint8_t>(~Manner::automatic); // both modes are the same
     else
         labels::begin_automatic(tx);
@@ -544,7 +547,7 @@ static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Man
     if (__builtin_expect(tx.manner.begins_with, 0)) begin_with_more(tx, attr, now);
     if (attr) {
         tx.manner = std::bit_cast<Manner>(with_attributes(std::bit_cast<Word>(tx.manner), *attr));
-        if (asks_for_more(*attr) || !starts_at_once(*attr)) {
+        if (!starts_at_once(*attr) || (attr->mode == TM_MODE_AUTO && !(now & Clock::alone))) {
             std::memcpy(static_cast<void *>(&tx.attr), attr, offsetof(tm_attr, reserved));
             tx.manner.has_attr = true;
             return begin_specially(tx, now);
@@ -554,12 +557,12 @@ static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Man
     return true;
 }
 
-/** The first transaction alone of several. */
+/** Alone, but not as the last one. */
 [[gnu::noinline]] static bool begin_alone(Context &tx, const tm_attr *attr, Word now)
 {
     const Manner options = config.manner.load(std::memory_order_relaxed);
     const bool runs = begin_entered(tx, attr, now, options);
-    if (tx.alone && !tx.manner.has_attr && !(options.begins_with & Manner::birth)) tx.last.set(request(attr), std::bit_cast<Word>(options));
+    if (tx.alone && !tx.manner.has_attr && !(options.begins_with & Manner::birth)) tx.last.set(std::bit_cast<Word>(options), request(attr));
     return runs;
 }
 
@@ -573,7 +576,7 @@ static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Man
     return begin_entered(tx, attr, now, config.manner.load(std::memory_order_relaxed));
 }
 
-/** The same as the last one, alone. */
+/** Alone, after one that was, too, and with the same options and request. */
 static inline int begin_again(Context &tx, Word now, unsigned turn)
 {
     --tx.quiet.until_look;
@@ -590,11 +593,23 @@ static inline int begin_again(Context &tx, Word now, unsigned turn)
     return now ? begin_again(tx, now, duty_turn) : begin_anew(tx, attr);
 }
 
-// With the bias, and as the last one, it is a few stores and no call.
+/** After a transaction alone that had other flags or another mode. */
+[[gnu::noinline]] static int begin_differently(Context &tx, const tm_attr *attr)
+{
+    constexpr Word begins_with = std::bit_cast<Word>(Manner{0, false, false, 0xff, false});
+    if (attr && !starts_at_once(*attr)) return begin_anew(tx, attr);
+    const Word manner = tx.last.options & ~begins_with; // in the mode auto: alone, both modes are the same
+    tx.manner = std::bit_cast<Manner>(attr ? with_attributes(manner, *attr) : manner);
+    tx.last.request = request(attr);
+    return begin(tx, attr);
+}
+
+// With the bias, and after one of its kind, it is a few stores and no call.
 int begin(Context &tx, const tm_attr *attr)
 {
     const Word options = std::bit_cast<Word>(config.manner.load(std::memory_order_relaxed));
-    if (tx.last.manner != options || tx.last.attributes != request(attr) || (attr && asks_for_more(*attr)) || tx.quiet.until_look == 1) return begin_anew(tx, attr);
+    if (tx.last.options != options || (attr && asks_for_more(*attr)) || tx.quiet.until_look == 1) return begin_anew(tx, attr);
+    if (__builtin_expect(tx.last.request != request(attr), 0)) return begin_differently(tx, attr);
     if (!tx.quiet.unordered) return begin_again_in_turn(tx, attr);
     Word now;
     return enter_with_bias(tx, now) ? begin_again(tx, now, 0) : begin_anew(tx, attr);

@@ -298,6 +298,21 @@ TEST_P(Hooks, L3_what_runs_when_it_has_ended_is_counted_under_its_own_label)
     EXPECT_EQ(commits("hooked") - outer, 2u);
 }
 
+TEST_P(Hooks, leave_nothing_of_the_block_to_the_next_transaction)
+{
+    TM_SKIP_IF_SHAKEN();
+    tm_hooks_range(nullptr, nullptr); // called on demand; beside a range nobody is alone
+    const Option seldom{"bias", "50"};
+    for (int i = 0; i < 1000; ++i) tx([] {});
+    for (int i = 0; i < 3; ++i) {
+        in_ended = [] { tx([] {}); };
+        atomically(how(TM_READ_ONLY), [] { EXPECT_EQ(tm_hooks_call(), 0); });
+        in_ended = nullptr;
+        EXPECT_NO_THROW(tx([] { store(elsewhere, load(elsewhere) + 1); }));
+    }
+    EXPECT_EQ(elsewhere, 3);
+}
+
 TEST_P(Hooks, are_one_table)
 {
     static constexpr tm_hooks others = hooks;
