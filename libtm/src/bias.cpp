@@ -2,18 +2,13 @@
 #include "bias.hpp"
 
 #include "alone.hpp"
-#include "annotate.hpp"
+#include "fence.hpp"
 #include "hooks.hpp"
 #include "serial.hpp"
 #include "turns.hpp"
 #include "tx.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <ctime>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace libtm::engine::bias {
 
@@ -34,32 +29,6 @@ Word begun_by_others(const Context &tx)
         sum += Activity::begins(word);
     }
     return sum;
-}
-
-bool membarrier(int command)
-{
-    const KeepErrno keep;
-    return syscall(SYS_membarrier, command, 0, 0) == 0;
-}
-
-/** Whether fence_others() works. Not for tools that know of no such fence. */
-bool can_fence_others()
-{
-    if constexpr (!annotate::knows_membarrier) return false;
-    static const bool can = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-    return can;
-}
-
-/** A full fence in every running thread of the process: for the holder, between the store to its activity word, which has none, and its look at the clock. */
-void fence_others()
-{
-    if (!can_fence_others()) return; // then nobody begins without a fence of its own
-    if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
-    if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return; // a forked child
-    const KeepErrno keep;
-    timespec left{0, 10'000'000}; // forbidden since: no processor keeps a store for itself that long
-    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
-    }
 }
 
 void drop()
@@ -102,7 +71,7 @@ void consider(Context &tx)
     } else if (++quiet.rounds >= quiet.patience * (1 + (wanted - 1) / Quiet::longest_round) && alone::make_undo_log(tx)) {
         quiet.rounds = 0;
         quiet.had_bias = take(tx);
-        quiet.unordered = quiet.had_bias && can_fence_others();
+        quiet.unordered = quiet.had_bias && fence::works();
     }
 }
 
@@ -113,7 +82,7 @@ bool revoke(const Context &tx, std::uint64_t deadline)
     if (!is_held()) return true;
     clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     const auto *const holder = static_cast<const Context *>(clock.bias_holder.load(std::memory_order_relaxed));
-    fence_others();
+    fence::others(); // between the store to its activity word, which has none, and its look at the clock
     const Word before = holder->activity.look();
     for (Patience patience; !Activity::is_idle(before) && !Activity::has_ended(before, holder->activity.look()); patience.wait())
         if (deadline && is_past(deadline)) return false;

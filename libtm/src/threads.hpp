@@ -27,7 +27,7 @@ class Activity {
 public:
     /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
     void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
-    /** The same for who has the bias, if those who want it to end see to the order (bias::fence()): a plain store. */
+    /** The same for who has the bias, or has kept the turn, if those who want it to end see to the order (fence::others()): a plain store. */
     void enter_unordered() { word_.store(next_begin() | active, std::memory_order_relaxed); }
     /** (11) It has ended, or will do nothing but wait for others and let its orecs go: release, so that its accesses happen before what a waiter does next. */
     void leave()

@@ -3,6 +3,7 @@
 
 #include "alone.hpp"
 #include "annotate.hpp"
+#include "fence.hpp"
 #include "hooks.hpp"
 #include "pace.hpp"
 #include "serial.hpp"
@@ -23,7 +24,7 @@ namespace {
 enum Option : std::uint32_t { off, automatic, always }; // of `turns`
 
 constexpr unsigned looks_every = 64; // turns: short, so that turns which do not pay end soon
-constexpr long short_nap = 50'000, long_nap = 200'000; // ns
+constexpr long short_nap = 50'000, long_nap = 400'000; // ns
 constexpr unsigned naps_until_next = 5;
 
 /** Of so many ns; also for a thread that may be cancelled: not by the C library, whose sleep would end it here. */
@@ -120,12 +121,71 @@ constinit Measured measured;
 
 } // namespace
 
-bool Turn::try_take(const Context &who)
+/** The owner is changed: `who` holds the turn. */
+void Turn::taken_by(const Context &who)
+{
+    if (next_.load(std::memory_order_relaxed) == &who) next_.store(nullptr, std::memory_order_relaxed);
+    in_a_row_ = last_.load(std::memory_order_relaxed) == &who ? in_a_row_ + 1 : 0;
+    last_.store(&who, std::memory_order_relaxed);
+    wanted_.store(false, std::memory_order_relaxed);
+}
+
+bool Turn::is_for_another(const Context &who) const
 {
     const Context *const next = next_.load(std::memory_order_relaxed);
-    if ((next && next != &who) || taken_.load(std::memory_order_relaxed) || taken_.exchange(true, std::memory_order_seq_cst)) return false;
-    if (next) next_.store(nullptr, std::memory_order_relaxed);
+    return next && next != &who;
+}
+
+bool Turn::take_free(const Context &who)
+{
+    Word now = owner_.load(std::memory_order_relaxed);
+    if ((now && now != kept_by(who)) || is_for_another(who) || !owner_.compare_exchange_strong(now, held_by(who), std::memory_order_seq_cst)) return false;
+    taken_by(who);
     return true;
+}
+
+bool Turn::take_from(const Context &owner, const Context &who)
+{
+    Word now = kept_by(owner);
+    if (is_for_another(who) || !owner_.compare_exchange_strong(now, held_by(who), std::memory_order_seq_cst)) return false;
+    fence::others(); // between the store to its activity word, which has none, and its look at the owner
+    if (!Activity::is_idle(owner.activity.look())) {
+        owner_.store(kept_by(owner), std::memory_order_release);
+        return false;
+    }
+    taken_by(who);
+    return true;
+}
+
+const Context *Turn::kept_idle(Word &activity) const
+{
+    const Word owner = owner_.load(std::memory_order_relaxed);
+    if (!owner || (owner & held)) return nullptr;
+    const auto *const context = reinterpret_cast<const Context *>(owner);
+    activity = context->activity.look();
+    return Activity::is_idle(activity) ? context : nullptr;
+}
+
+bool Turn::try_take(const Context &who)
+{
+    if (take_free(who)) return true;
+    Word activity;
+    const Context *const owner = kept_idle(activity);
+    return owner && take_from(*owner, who);
+}
+
+/** The same, and some looks later. */
+bool Turn::look_for(const Context &who)
+{
+    // Whoever wants it is looking: who has just had it does not take it again at once.
+    const bool polite = last_.load(std::memory_order_relaxed) == &who;
+    Word before = 0, now = 0;
+    const Context *const owner = kept_idle(before);
+    for (unsigned looks = std::min(40u, get(config.spin)); looks; --looks) {
+        if (!(polite && wanted_.load(std::memory_order_relaxed)) && take_free(who)) return true;
+        annotate::pause();
+    }
+    return take_free(who) || (owner && kept_idle(now) == owner && now == before && take_from(*owner, who));
 }
 
 bool Turn::take(const Context &who, std::uint64_t deadline, bool soon)
@@ -134,15 +194,10 @@ bool Turn::take(const Context &who, std::uint64_t deadline, bool soon)
     constexpr unsigned most_yields = 1000;
     constexpr long most_nappers = 20;
     unsigned yields = 0;
-    const unsigned looks = std::min(40u, get(config.spin));
     std::uint64_t since = 0;
     for (unsigned naps = 0; !naps || !deadline || !is_past(deadline); ++naps) {
-        bool taken = try_take(who);
-        for (unsigned i = 0; i < looks && !taken; ++i) {
-            annotate::pause();
-            taken = try_take(who);
-        }
-        if (taken) {
+        if (naps || soon) wanted_.store(true, std::memory_order_relaxed);
+        if (look_for(who)) {
             if (naps) nappers_.fetch_sub(1, std::memory_order_relaxed);
             if (naps > naps_until_next && now_ns() - since > long_wait) measured.stopped();
             return true;
@@ -154,16 +209,37 @@ bool Turn::take(const Context &who, std::uint64_t deadline, bool soon)
         const Context *nobody = nullptr;
         const bool is_next =
             next_.load(std::memory_order_relaxed) == &who || (naps >= naps_until_next && next_.compare_exchange_strong(nobody, &who, std::memory_order_relaxed));
-        if (is_next && ++yields < most_yields)
+        if (is_next && ++yields < most_yields) {
             sched_yield();
-        else
+        } else {
+            if (!is_next) wanted_.store(false, std::memory_order_relaxed); // nobody shall wait for who sleeps
             nap(is_next || soon || deadline ? short_nap : long_nap * std::min(nappers_.load(std::memory_order_relaxed), most_nappers));
+        }
     }
     nappers_.fetch_sub(1, std::memory_order_relaxed);
     measured.stopped();
     const Context *mine = &who;
     next_.compare_exchange_strong(mine, nullptr, std::memory_order_relaxed);
     return false;
+}
+
+void Turn::give(const Context &who)
+{
+    Word now = kept_by(who);
+    if (owner_.load(std::memory_order_relaxed) == held_by(who))
+        owner_.store(0, std::memory_order_release);
+    else // it may have been taken already
+        owner_.compare_exchange_strong(now, 0, std::memory_order_release, std::memory_order_relaxed);
+}
+
+void Turn::keep_or_give(const Context &who)
+{
+    constexpr unsigned often = annotate::knows_membarrier ? 16 : 0;
+    const bool keeps = owner_.load(std::memory_order_relaxed) == held_by(who) && in_a_row_ >= often && !wanted_.load(std::memory_order_relaxed);
+    if (keeps && (fence::works() || !annotate::knows_membarrier))
+        owner_.store(kept_by(who), std::memory_order_release);
+    else
+        give(who);
 }
 
 Word enter(Context &tx, std::uint64_t deadline)
@@ -174,12 +250,12 @@ Word enter(Context &tx, std::uint64_t deadline)
     if (!turn.take(tx, deadline)) return 0;
     const Word now = clock.now.load(std::memory_order_seq_cst);
     if ((now & Clock::flags) != Clock::in_turns) {
-        turn.give();
+        turn.give(tx);
         return 0;
     }
     if (get(config.turns) == automatic && ++turn.taken_since_look % looks_every == 0 && measured.look(tx, true) == Pace::Change::end) {
         clear_bits();
-        turn.give();
+        turn.give(tx);
         return 0;
     }
     tx.has_turn = tx.takes_turns = true;
@@ -187,10 +263,24 @@ Word enter(Context &tx, std::uint64_t deadline)
     return now;
 }
 
-void leave(Context &tx)
+Word enter_again(Context &tx)
 {
-    tx.has_turn = false;
-    turn.give();
+    if (!turn.is_kept_by(tx)) return 0;
+    if constexpr (annotate::knows_membarrier)
+        tx.activity.enter_unordered();
+    else
+        tx.activity.enter();
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (turn.is_kept_by(tx) && (turn.taken_since_look + 1) % looks_every != 0) {
+        const Word now = clock.now.load(std::memory_order_seq_cst);
+        if ((now & Clock::flags) == Clock::in_turns) {
+            ++turn.taken_since_look;
+            tx.has_turn = true;
+            return now;
+        }
+    }
+    tx.activity.leave();
+    return 0;
 }
 
 void consider(Context &tx)

@@ -20,20 +20,51 @@ namespace libtm::engine::turns {
 /**
  * The turn, a lock. Who changes the bits of the clock has it, too.
  *
+ * Who has had it for some attempts in a row *keeps* it between them: the next attempt makes itself known, looks whether it is still the owner, and runs. Others may take it from an owner that is idle: first they become the owner, then
+ * they look whether one attempt has begun meanwhile, and give it back if so. One of the two sees the other: as with the bias, the order is the business of who takes it away (fence.hpp).
+ *
  * Who waits looks for about a microsecond, and then sleeps, and so on: what follows each other closely is run by one thread while the others sleep, and nobody has to wake them. The more sleep, the longer each does, so
- * that up to 20 of them one comes every 200 us: the data move to its processor's cache, which must pay. Who has slept five times is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
+ * that up to 20 of them one comes every 400 us: the data move to its processor's cache, which must pay. Who has slept says that it wants the turn, and the owner lets it go after its attempt.
+ * Who has slept five times is the next: the others leave the turn to it, and it looks all the time, or after a while every 50 us.
  */
 class alignas(128) Turn {
 public:
     bool try_take(const Context &who);
     /** False: the deadline (CLOCK_MONOTONIC, ns; 0: none) has passed. `soon`: sleep for short times only, as who has a deadline does. */
     bool take(const Context &who, std::uint64_t deadline, bool soon = false);
-    void give() { taken_.store(false, std::memory_order_release); }
+    /** For who has it. */
+    void give(const Context &who);
+    /** For an attempt that had it and has ended: give it, or keep it. */
+    void keep(const Context &who)
+    {
+        if (owner_.load(std::memory_order_relaxed) != kept_by(who) || wanted_.load(std::memory_order_relaxed)) keep_or_give(who);
+    }
+    /** For an attempt that is active: whether it has the turn. Before, whether it is worth trying. */
+    bool is_kept_by(const Context &who) const { return owner_.load(std::memory_order_seq_cst) == kept_by(who); }
 
     unsigned taken_since_look = 0; ///< for who has it
 
 private:
-    std::atomic<bool> taken_{false};
+    static constexpr Word held = 1;
+    static Word kept_by(const Context &who) { return reinterpret_cast<Word>(&who); }
+    static Word held_by(const Context &who) { return kept_by(who) | held; }
+
+    bool is_for_another(const Context &who) const;
+    void taken_by(const Context &who);
+    /** If nobody has it, or who itself has kept it. */
+    bool take_free(const Context &who);
+    /** From one that has kept it, and was idle. */
+    bool take_from(const Context &owner, const Context &who);
+    /** The same, with some looks at it. */
+    bool look_for(const Context &who);
+    /** The owner, if it has kept the turn and is idle, and its activity. */
+    const Context *kept_idle(Word &activity) const;
+    void keep_or_give(const Context &who);
+
+    std::atomic<Word> owner_{0};       ///< 0: nobody. A context: it has the turn while it is active. The same and `held`: it has the turn
+    std::atomic<bool> wanted_{false};  ///< by somebody who is looking
+    std::atomic<const Context *> last_{nullptr}; ///< who has taken it
+    unsigned in_a_row_ = 0;            ///< how often, for who has it
     alignas(128) std::atomic<const Context *> next_{nullptr};
     std::atomic<long> nappers_{0};
 };
@@ -45,21 +76,27 @@ public:
     HaveTurn() = default;
     ~HaveTurn()
     {
-        if (mine_) turn.give();
+        if (mine_) turn.give(*mine_);
     }
     HaveTurn(const HaveTurn &) = delete;
     HaveTurn &operator=(const HaveTurn &) = delete;
-    bool try_take(const Context &who) { return mine_ = turn.try_take(who); }
-    bool take(const Context &who, std::uint64_t deadline) { return mine_ = turn.take(who, deadline, true); }
+    bool try_take(const Context &who) { return turn.try_take(who) && (mine_ = &who); }
+    bool take(const Context &who, std::uint64_t deadline) { return turn.take(who, deadline, true) && (mine_ = &who); }
 
 private:
-    bool mine_ = false;
+    const Context *mine_ = nullptr;
 };
 
 /** For an attempt that begins: the turn. The clock's word, and the context is active. 0: the deadline has passed, or there are no turns any more. */
 Word enter(Context &tx, std::uint64_t deadline);
+/** The same for who may have kept the turn. 0: not so, or there is more to do. */
+Word enter_again(Context &tx);
 /** The attempt has ended. */
-void leave(Context &tx);
+inline void leave(Context &tx)
+{
+    tx.has_turn = false;
+    turn.keep(tx);
+}
 /** At a begin, every so often: measure, and change over if that pays. */
 void consider(Context &tx);
 /** Between attempts: no attempt is alone by its turn, and none will be. False: the deadline has passed. */

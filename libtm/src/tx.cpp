@@ -341,6 +341,7 @@ inline bool take_version(Context &tx, Word &version)
 /** (f): from here on nobody waits for this transaction. */
 inline void quiesce(Context &tx, bool labelled)
 {
+    if (tx.has_turn) return; // nobody else runs
     tx.holds_orecs.store(true, std::memory_order_relaxed); // published by (11)
     tx.activity.leave();
     if (labelled ? labels::wait_until_passed(tx) : wait_until_passed(tx)) tx.stats.waits.add();
@@ -579,7 +580,6 @@ static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Man
 /** Alone, after one that was, too, and with the same options and request. */
 static inline int begin_again(Context &tx, Word now, unsigned turn)
 {
-    --tx.quiet.until_look;
     set_up_again(tx);
     tx.duties = turn;
     alone::begin(tx);
@@ -589,7 +589,8 @@ static inline int begin_again(Context &tx, Word now, unsigned turn)
 
 [[gnu::noinline]] static int begin_again_in_turn(Context &tx, const tm_attr *attr)
 {
-    const Word now = tx.takes_turns ? turns::enter(tx, 0) : 0;
+    Word now = turns::enter_again(tx);
+    if (!now && tx.takes_turns) now = turns::enter(tx, 0);
     return now ? begin_again(tx, now, duty_turn) : begin_anew(tx, attr);
 }
 
@@ -608,11 +609,13 @@ static inline int begin_again(Context &tx, Word now, unsigned turn)
 int begin(Context &tx, const tm_attr *attr)
 {
     const Word options = std::bit_cast<Word>(config.manner.load(std::memory_order_relaxed));
-    if (tx.last.options != options || (attr && asks_for_more(*attr)) || tx.quiet.until_look == 1) return begin_anew(tx, attr);
+    if (tx.last.options != options || (attr && asks_for_more(*attr))) return begin_anew(tx, attr);
     if (__builtin_expect(tx.last.request != request(attr), 0)) return begin_differently(tx, attr);
     if (!tx.quiet.unordered) return begin_again_in_turn(tx, attr);
     Word now;
-    return enter_with_bias(tx, now) ? begin_again(tx, now, 0) : begin_anew(tx, attr);
+    if (tx.quiet.until_look == 1 || !enter_with_bias(tx, now)) return begin_anew(tx, attr);
+    --tx.quiet.until_look;
+    return begin_again(tx, now, 0);
 }
 
 /** It has read at most. */
@@ -628,7 +631,6 @@ static inline int commit_reads(Context &tx)
 [[gnu::noinline]] static int commit_with_care(Context &tx)
 {
     if (tx.writes.empty()) {
-        if (tx.duties == (duty_alone | duty_turn)) return commit_in_turn(tx);
         if ((tx.duties & ~duty_turn) == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties != duty_bounds) return commit_changes<false>(tx);
         forget_logs(tx);
@@ -643,6 +645,7 @@ int commit(Context &tx)
     if (tx.writes.empty()) {
         if (tx.duties == duty_alone) return commit_alone(tx);
         if (!tx.duties) return commit_reads(tx);
+        if (tx.duties == (duty_alone | duty_turn)) return commit_in_turn(tx);
     } else if (!tx.duties && !hooks::has_range()) {
         return commit_changes<true>(tx);
     }

@@ -2,6 +2,7 @@
 // P1, P13, P20: a thread that runs alone, without orecs, and others that come; transactions that take turns.
 #include "suite.hpp"
 
+#include <sched.h>
 #include <tm/hold.h>
 
 namespace libtm::test {
@@ -47,6 +48,20 @@ Program adders(const Variant &v)
 {
     start_cells();
     return {{[=] { add_times(v, 0, 3); }, [=] { add_times(v, 1, 1); }}, sum_is(4)};
+}
+
+/** One that keeps its turn while it lets another one run, which wants it. */
+Program a_turn_is_kept(const Variant &v)
+{
+    start_cells();
+    const auto add = [=](unsigned me) { atomically(v.how(me), [] { x.set(x.get() + 1); }); };
+    return {{[=] {
+                 add(0);
+                 sched_yield();
+                 add(0);
+             },
+             [=] { add(1); }},
+            [] { check(x.value == 3, "a commit is lost"); }};
 }
 
 Program two_come(const Variant &v)
@@ -290,6 +305,7 @@ const Add add_bias{
 // Each begin starts turns if there are none.
 const Add add_turns{
     {"turns", adders, 60, 0, "bias:1,turns:always"},
+    {"turns, one is kept", a_turn_is_kept, 60, 0, "bias:1,turns:always"},
     {"turns, two come", two_come, 60, 0, "bias:1,turns:always"},
     {"turns, a reader comes", reader_comes, 60, 0, "bias:1,turns:always"},
     {"turns, rollback", rollback, 60, 0, "bias:1,turns:always"},
