@@ -180,9 +180,15 @@ void Allocations::destroy_retired(Context &tx, bool nobody_sees_it)
 
 void Allocations::destroy_retired_alone()
 {
+    // Not what the transactions retire that `destroy` may run: they may have company.
+    List<Retired> collecting, waiting;
+    collecting.swap(collecting_);
+    waiting.swap(waiting_);
     destroy_all(retired_);
-    destroy_all(collecting_);
-    destroy_all(waiting_);
+    destroy_all(collecting);
+    destroy_all(waiting);
+    collecting.release();
+    waiting.release();
 }
 
 void Allocations::roll_back()

@@ -40,7 +40,7 @@ void drop()
 bool take(Context &tx)
 {
     turns::HaveTurn mine;
-    if (!mine.try_take(tx) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
+    if (!clock.has_no_flags() || !mine.try_take(tx) || !clock.has_no_flags()) return false;
     clock.bias_holder.store(&tx, std::memory_order_relaxed);
     clock.now.fetch_or(Clock::biased, std::memory_order_seq_cst);
     const bool is_alone = config.bias.load(std::memory_order_seq_cst) != 0 && begun_by_others(tx) != somebody_runs &&

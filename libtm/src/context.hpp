@@ -137,7 +137,7 @@ struct Context : tm_context {
     bool in_action = false;      ///< a function of the action log is running, or the thread holds memory (hold.cpp)
     Outcome outcome = Outcome::retry;
     bool has_turn = false;       ///< its attempt is alone, by turns.hpp
-    bool takes_turns = false;    ///< its last one was
+    bool takes_turns = false;    ///< the last one that took the turn, and did not keep it, was
     bool frame_is_gone = false;  ///< the block's stack frame is: its locals are not restored
     unsigned holders = 0;        ///< of the thread: hold.cpp
     int uncaught = 0;            ///< exceptions in flight when ours was thrown

@@ -80,6 +80,8 @@ struct alignas(64) Clock {
     /** Commits take no version from here on (the option clock_bits); then the clock and all orecs start again at 0. */
     Word last = (Word{1} << 60) - 8;
 
+    /** Whether transactions run side by side, and nothing else is going on. */
+    bool has_no_flags() const { return (now.load(std::memory_order_seq_cst) & flags) == 0; }
     /** Move the clock up to `version` at least. False: it is stopped, or would overflow and `may_overflow` is not set. */
     bool advance(Word version, bool may_overflow);
 };

@@ -61,8 +61,9 @@ bool others_end(const Context &tx)
 /** From here on transactions take turns. False: somebody is in the way. */
 bool start(const Context &tx)
 {
+    fence::works(); // asked for the first time it takes long
     HaveTurn mine;
-    if (!mine.try_take(tx) || (clock.now.load(std::memory_order_seq_cst) & Clock::flags)) return false;
+    if (!clock.has_no_flags() || !mine.try_take(tx) || !clock.has_no_flags()) return false;
     clock.now.fetch_or(Clock::in_turns, std::memory_order_seq_cst);
     const bool in_the_way = clock.token_holder.load(std::memory_order_seq_cst) || serial::has_holders() || hooks::has_range() ||
                             config.turns.load(std::memory_order_seq_cst) == off || (clock.now.load(std::memory_order_seq_cst) & Clock::stop);
@@ -122,10 +123,15 @@ constinit Measured measured;
 } // namespace
 
 /** The owner is changed: `who` holds the turn. */
-void Turn::taken_by(const Context &who)
+void Turn::taken_by(const Context &who, bool from_another)
 {
     if (next_.load(std::memory_order_relaxed) == &who) next_.store(nullptr, std::memory_order_relaxed);
-    in_a_row_ = last_.load(std::memory_order_relaxed) == &who ? in_a_row_ + 1 : 0;
+    if (last_.load(std::memory_order_relaxed) == &who) {
+        ++in_a_row_;
+    } else {
+        in_a_row_ = 1;
+        row_ = from_another ? std::min(2 * row_, longest_row) : std::max(row_ / 2, shortest_row);
+    }
     last_.store(&who, std::memory_order_relaxed);
     wanted_.store(false, std::memory_order_relaxed);
 }
@@ -140,7 +146,7 @@ bool Turn::take_free(const Context &who)
 {
     Word now = owner_.load(std::memory_order_relaxed);
     if ((now && now != kept_by(who)) || is_for_another(who) || !owner_.compare_exchange_strong(now, held_by(who), std::memory_order_seq_cst)) return false;
-    taken_by(who);
+    taken_by(who, false);
     return true;
 }
 
@@ -153,7 +159,7 @@ bool Turn::take_from(const Context &owner, const Context &who)
         owner_.store(kept_by(owner), std::memory_order_release);
         return false;
     }
-    taken_by(who);
+    taken_by(who, true);
     return true;
 }
 
@@ -174,11 +180,12 @@ bool Turn::try_take(const Context &who)
     return owner && take_from(*owner, who);
 }
 
-/** The same, and some looks later. */
-bool Turn::look_for(const Context &who)
+bool Turn::look_for(const Context &who, bool asks)
 {
-    // Whoever wants it is looking: who has just had it does not take it again at once.
-    const bool polite = last_.load(std::memory_order_relaxed) == &who;
+    if (asks) wanted_.store(true, std::memory_order_relaxed);
+    // Whoever else wants it is looking: who has just had it lets it go, and does not take it again at once.
+    const bool polite = !asks && last_.load(std::memory_order_relaxed) == &who;
+    if (polite && wanted_.load(std::memory_order_relaxed)) give(who);
     Word before = 0, now = 0;
     const Context *const owner = kept_idle(before);
     for (unsigned looks = std::min(40u, get(config.spin)); looks; --looks) {
@@ -196,8 +203,7 @@ bool Turn::take(const Context &who, std::uint64_t deadline, bool soon)
     unsigned yields = 0;
     std::uint64_t since = 0;
     for (unsigned naps = 0; !naps || !deadline || !is_past(deadline); ++naps) {
-        if (naps || soon) wanted_.store(true, std::memory_order_relaxed);
-        if (look_for(who)) {
+        if (look_for(who, naps || soon)) {
             if (naps) nappers_.fetch_sub(1, std::memory_order_relaxed);
             if (naps > naps_until_next && now_ns() - since > long_wait) measured.stopped();
             return true;
@@ -234,8 +240,7 @@ void Turn::give(const Context &who)
 
 void Turn::keep_or_give(const Context &who)
 {
-    constexpr unsigned often = annotate::knows_membarrier ? 16 : 0;
-    const bool keeps = owner_.load(std::memory_order_relaxed) == held_by(who) && in_a_row_ >= often && !wanted_.load(std::memory_order_relaxed);
+    const bool keeps = owner_.load(std::memory_order_relaxed) == held_by(who) && in_a_row_ >= row_ && !wanted_.load(std::memory_order_relaxed);
     if (keeps && (fence::works() || !annotate::knows_membarrier))
         owner_.store(kept_by(who), std::memory_order_release);
     else
@@ -253,7 +258,7 @@ Word enter(Context &tx, std::uint64_t deadline)
         turn.give(tx);
         return 0;
     }
-    if (get(config.turns) == automatic && ++turn.taken_since_look % looks_every == 0 && measured.look(tx, true) == Pace::Change::end) {
+    if (++turn.taken_since_look % looks_every == 0 && get(config.turns) == automatic && measured.look(tx, true) == Pace::Change::end) {
         clear_bits();
         turn.give(tx);
         return 0;

@@ -4,7 +4,7 @@
  * Transactions that gain nothing from running side by side run one at a time, and pay for no orecs.
  *
  * The bit `in_turns` of the clock tells every begin. An attempt then takes the lock *the turn*, looks at the clock again, and is alone as one with the bias is (bias.hpp), until it has ended and gives
- * the turn to somebody else. While it unwinds it keeps it: its destructors may load what the next one would free.
+ * the turn to somebody else, or keeps it. While it unwinds it keeps it: its destructors may load what the next one would free.
  *
  * The bit is set by who has the turn, and then waits until the attempts that run with orecs have ended; who would be in the way of the bias is in the way here. It is taken away by who has the turn, when nobody else is alone. Nobody
  * who is inside an attempt does either.
@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "annotate.hpp"
 #include "context.hpp"
 
 namespace libtm::engine::turns {
@@ -50,13 +51,13 @@ private:
     static Word held_by(const Context &who) { return kept_by(who) | held; }
 
     bool is_for_another(const Context &who) const;
-    void taken_by(const Context &who);
-    /** If nobody has it, or who itself has kept it. */
+    void taken_by(const Context &who, bool from_another);
+    /** If nobody has it; or who itself has kept it, and holds it now. */
     bool take_free(const Context &who);
     /** From one that has kept it, and was idle. */
     bool take_from(const Context &owner, const Context &who);
-    /** The same, with some looks at it. */
-    bool look_for(const Context &who);
+    /** As try_take(), with some looks. `asks`: who has it shall let it go. */
+    bool look_for(const Context &who, bool asks);
     /** The owner, if it has kept the turn and is idle, and its activity. */
     const Context *kept_idle(Word &activity) const;
     void keep_or_give(const Context &who);
@@ -64,7 +65,8 @@ private:
     std::atomic<Word> owner_{0};       ///< 0: nobody. A context: it has the turn while it is active. The same and `held`: it has the turn
     std::atomic<bool> wanted_{false};  ///< by somebody who is looking
     std::atomic<const Context *> last_{nullptr}; ///< who has taken it
-    unsigned in_a_row_ = 0;            ///< how often, for who has it
+    static constexpr unsigned shortest_row = annotate::knows_membarrier ? 16 : 1, longest_row = annotate::knows_membarrier ? 1024 : 1;
+    unsigned in_a_row_ = 0, row_ = shortest_row; ///< how often, and how often it must be to be kept: longer where it was taken from an idle owner. For who has it
     alignas(128) std::atomic<const Context *> next_{nullptr};
     std::atomic<long> nappers_{0};
 };

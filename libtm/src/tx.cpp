@@ -45,7 +45,7 @@
  * LABELS. A transaction with a label is counted under it (labels.hpp); where the mode is `auto`, what was counted chooses between write-back and write-through (auto_mode.hpp).
  *
  * ALONE. A thread that has met no other for a while (bias.hpp), or whose turn it is (turns.hpp), runs without orecs (alone.hpp): the steps (b), (c), (f) and (g) are not there.
- * Its next begin relies on what the last one has set (Last).
+ * One that takes orecs all the same has them all, but waits for nobody in (f) if it has the turn. Its next begin relies on what the last one has set (Last).
  *
  * PROGRESS. A transaction that has restarted too often takes the serial token (serial.cpp): no other writer runs beside it. The same token
  * carries irrevocable transactions and the reset of the clock.

@@ -45,6 +45,7 @@ LEFT_OUT = [
     ('include/tm/context.h', 'tx->alone', 'nobody else runs: the page, The bias'),
     ('include/tm/context.h', 'undo->old', 'the same'),
     ('include/tm/context.h', '(word)value, __ATOMIC_RELEASE', 'the same'),
+    ('src/orec.hpp', 'now.load(std::memory_order_seq_cst) & flags', 'whether the bias may be taken, or turns started: the page, The bias'),
     ('src/bias.cpp', '', 'the bias: a protocol by itself, which the schedule explorer runs; the page, The bias'),
     ('src/bias.hpp', '', 'the same'),
     ('src/turns.cpp', '', 'turns: the same; the page, Turns'),

@@ -527,6 +527,39 @@ TEST(BiasAndOptions, count_from_the_next_transaction_on)
     }
 }
 
+/** A destroy function runs when its transaction has ended: those that it runs have company again. */
+TEST_P(Bias, what_a_destroy_function_retires_waits_for_others)
+{
+    static long object, *link;
+    static std::atomic<bool> destroyed;
+    static Flag *inside, *go;
+    static std::thread reader;
+    Flag is_inside, may_go;
+    inside = &is_inside, go = &may_go;
+    link = &object;
+    tx([] { tm_retire(&object, [](void *) {}); }); // alone: with what an earlier test has left to be destroyed
+    destroyed = false;
+    tx([] {
+        tm_retire(&object, [](void *) {
+            reader = std::thread([] {
+                atomically([] {
+                    load(link);
+                    inside->raise();
+                    go->await();
+                });
+            });
+            inside->await();
+            atomically(how(TM_NO_QUIESCENCE), [] {
+                store(link, nullptr);
+                tm_retire(&object, [](void *) { destroyed = true; });
+            });
+        });
+    });
+    EXPECT_FALSE(destroyed) << "somebody may still look at it";
+    may_go.raise();
+    reader.join();
+}
+
 TEST_P(Bias, bursts_of_threads)
 {
     constexpr unsigned others = 3;

@@ -89,7 +89,7 @@ typedef struct tm_label_stats {
     tm_distribution read_set;          /**< of the attempt that has committed: entries of the read log, one for each load of a stripe that it had not written. Of those that were not alone */
     tm_distribution write_set;         /**< of the attempt that has committed: stripes of 32 bytes. Where it was alone, one that it came back to counts again */
     tm_distribution duration_ns;       /**< from the first begin to the end of the commit, all attempts and waiting included; of those that have committed */
-    tm_distribution quiescence_ns;     /**< of this, waiting for older transactions; of those that had to look for them: writers, but for TM_NO_QUIESCENCE */
+    tm_distribution quiescence_ns;     /**< of this, waiting for older transactions; of those that had to look for them: writers that were not alone, but for TM_NO_QUIESCENCE */
 } tm_label_stats;
 
 /** A thread counts so many different labels by themselves, further ones together under TM_LABEL_OTHERS. */
