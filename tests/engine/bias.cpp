@@ -530,6 +530,7 @@ TEST(BiasAndOptions, count_from_the_next_transaction_on)
 /** A destroy function runs when its transaction has ended: those that it runs have company again. */
 TEST_P(Bias, what_a_destroy_function_retires_waits_for_others)
 {
+    const Option side_by_side{"turns", "off"}; // the reader waits within a transaction
     static long object, *link;
     static std::atomic<bool> destroyed;
     static Flag *inside, *go;
