@@ -180,6 +180,14 @@ void Allocations::destroy_retired(Context &tx, bool nobody_sees_it)
 
 void Allocations::destroy_retired_alone()
 {
+    if (collecting_.empty() && waiting_.empty())
+        destroy_all(retired_);
+    else
+        destroy_all_lists();
+}
+
+[[gnu::noinline]] void Allocations::destroy_all_lists()
+{
     // Not what the transactions retire that `destroy` may run: they may have company.
     List<Retired> collecting, waiting;
     collecting.swap(collecting_);

@@ -99,6 +99,7 @@ private:
     Made *find(void *block, bool may_index);
     bool index_all();
     void destroy_all(List<Retired> &retired);
+    void destroy_all_lists();
     void destroy_later(Context &tx);
 
     List<Made> made_;

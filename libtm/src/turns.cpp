@@ -238,7 +238,8 @@ void Turn::give(const Context &who)
         owner_.compare_exchange_strong(now, 0, std::memory_order_release, std::memory_order_relaxed);
 }
 
-void Turn::keep_or_give(const Context &who)
+// Not inlined, that the ends of transactions stay short.
+[[gnu::noinline]] void Turn::keep_or_give(const Context &who)
 {
     const bool keeps = owner_.load(std::memory_order_relaxed) == held_by(who) && in_a_row_ >= row_ && !wanted_.load(std::memory_order_relaxed);
     if (keeps && (fence::works() || !annotate::knows_membarrier))

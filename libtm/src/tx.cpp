@@ -411,7 +411,7 @@ inline int commit_alone(Context &tx)
 }
 
 /** The same, by its turn. */
-int commit_in_turn(Context &tx)
+[[gnu::noinline]] int commit_in_turn(Context &tx)
 {
     commit_alone(tx);
     turns::leave(tx);
