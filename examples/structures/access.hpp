@@ -37,6 +37,7 @@ struct plain {
 /** Transactional loads and stores; an allocation is undone by a rollback, a release waits for the commit. */
 struct transactional {
     template <class T> static T load(const T &object) { return libtm::load(object); }
+    template <class Part> [[gnu::always_inline]] static auto reading(Part &&part) { return libtm::reading(part); }
     template <class T> static void store(T &object, const std::type_identity_t<T> &value) { libtm::store(object, value); }
     /** Aligned to 16. Out of memory ends the transaction; outside of one, or with TM_NULL_ON_OOM, throws std::bad_alloc. */
     static void *allocate(std::size_t size)
@@ -47,6 +48,13 @@ struct transactional {
     }
     static void release(void *block) { tm_free(block); }
 };
+
+/** A part that only loads: `part(get)`, where `get(object)` is a load. By the policy's own reading(), if it has one, as libtm has. */
+template <class Access, class Part> [[gnu::always_inline]] inline auto reading(Part &&part)
+{
+    if constexpr (requires { Access::reading(part); }) return Access::reading(part);
+    else return part([](const auto &object) { return Access::load(object); });
+}
 
 } // namespace structures
 

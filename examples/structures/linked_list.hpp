@@ -76,15 +76,17 @@ private:
 
     place search(const Key &key)
     {
-        const Less less{};
-        node **link = &head_;
-        for (;;) {
-            node *const n = Access::load(*link);
-            if (!n) return {link, nullptr, false};
-            const Key here = Access::load(n->key);
-            if (!less(here, key)) return {link, n, !less(key, here)};
-            link = &n->next;
-        }
+        return reading<Access>([this, wanted = key](auto get) -> place {
+            const Less less{};
+            node **link = &head_;
+            for (;;) {
+                node *const n = get(*link);
+                if (!n) return {link, nullptr, false};
+                const Key here = get(n->key);
+                if (!less(here, wanted)) return {link, n, !less(wanted, here)};
+                link = &n->next;
+            }
+        });
     }
 
     node *head_ = nullptr;

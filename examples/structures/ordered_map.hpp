@@ -60,14 +60,16 @@ public:
     /** The first key that is not less than `key`, and its value; nothing if all are less. */
     std::optional<std::pair<Key, Value *>> lower_bound(const Key &key)
     {
-        std::optional<std::pair<Key, Value *>> best;
-        for (node *n = get(root_); n;) {
-            const Key here = get(n->key);
-            const bool less = Less{}(here, key);
-            if (!less) best.emplace(here, &n->value);
-            n = get(n->child[less]);
-        }
-        return best;
+        return reading<Access>([this, wanted = key](auto get) {
+            std::optional<std::pair<Key, Value *>> best;
+            for (node *n = get(root_); n;) {
+                const Key here = get(n->key);
+                const bool less = Less{}(here, wanted);
+                if (!less) best.emplace(here, &n->value);
+                n = get(n->child[less]);
+            }
+            return best;
+        });
     }
 
     /** Insert unless `key` is there already. Returns its value and whether it is new. */
@@ -140,19 +142,21 @@ private:
 
     place search(const Key &key)
     {
-        const Less less{};
-        place at{nullptr, nullptr, false};
-        for (node *n = get(root_); n; n = get(n->child[at.side])) {
-            const Key here = get(n->key);
-            const bool right = less(here, key);
-            if (!right && !less(key, here)) {
-                at.found = n;
-                break;
+        return reading<Access>([this, wanted = key](auto get) {
+            const Less less{};
+            place at{nullptr, nullptr, false};
+            for (node *n = get(root_); n; n = get(n->child[at.side])) {
+                const Key here = get(n->key);
+                const bool right = less(here, wanted);
+                if (!right && !less(wanted, here)) {
+                    at.found = n;
+                    break;
+                }
+                at.parent = n;
+                at.side = right;
             }
-            at.parent = n;
-            at.side = right;
-        }
-        return at;
+            return at;
+        });
     }
 
     static node *lowest(node *n)

@@ -120,16 +120,18 @@ private:
     /** The first node that is not less than the key, or nullptr; `at`: where it would be linked. */
     node *search(const Key &key, places *at = nullptr)
     {
-        const Less less{};
-        node **links = head_;
-        node *next = nullptr; // not less than the key, or the end: known from the list above
-        for (std::size_t list = most; list-- > 0;) {
-            node *n;
-            while ((n = Access::load(links[list])) != next && less(Access::load(n->key), key)) links = n->links();
-            next = n;
-            if (at) (*at)[list] = &links[list];
-        }
-        return next;
+        return reading<Access>([this, at, wanted = key](auto get) {
+            const Less less{};
+            node **links = head_;
+            node *next = nullptr; // not less than the key, or the end: known from the list above
+            for (std::size_t list = most; list-- > 0;) {
+                node *n;
+                while ((n = get(links[list])) != next && less(get(n->key), wanted)) links = n->links();
+                next = n;
+                if (at) (*at)[list] = &links[list];
+            }
+            return next;
+        });
     }
 
     static bool holds(node *n, const Key &key) { return n && !Less{}(key, Access::load(n->key)); }

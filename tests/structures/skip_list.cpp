@@ -19,10 +19,8 @@ struct Random : std::mt19937_64 {
 };
 
 /** Counts the blocks there are, which a rollback has to put right. */
-struct counted {
+struct counted : structures::transactional {
     static inline std::uint64_t blocks = 0;
-    template <class T> static T load(const T &object) { return libtm::load(object); }
-    template <class T> static void store(T &object, const std::type_identity_t<T> &value) { libtm::store(object, value); }
     static void *allocate(std::size_t size)
     {
         store(blocks, load(blocks) + 1);

@@ -79,13 +79,13 @@ void tm_store_8_(void *addr, uint64_t value);
  */
 #define TM_DEFINE_ACCESS_(bytes, word)                                                                                 \
     typedef word __attribute__((may_alias)) tm_word_##bytes##_;                                                        \
-    static inline word tm_read_shared_##bytes##_(struct tm_context *tx, const void *addr)                              \
+    TM_INLINE_ word tm_read_by_orec_##bytes##_(struct tm_context *tx, const void *addr)                                \
     {                                                                                                                  \
         uint64_t *const orec = tm_orec_of_(tx, addr);                                                                  \
-        const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */ \
-        const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */ \
+        const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */\
+        const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */\
         uint64_t **const slot = tx->read_next;                                                                         \
-        if (__builtin_expect(before < tx->limit && __atomic_load_n(orec, __ATOMIC_RELAXED) == before &&       /* (3) */ \
+        if (__builtin_expect(before < tx->limit && __atomic_load_n(orec, __ATOMIC_RELAXED) == before &&       /* (3) */\
                                  slot != tx->read_end,                                                                 \
                              1)) {                                                                                     \
             *slot = orec;                                                                                              \
@@ -94,10 +94,18 @@ void tm_store_8_(void *addr, uint64_t value);
         }                                                                                                              \
         return (word)tm_load_##bytes##_(addr);                                                                         \
     }                                                                                                                  \
+    static inline word tm_read_shared_##bytes##_(struct tm_context *tx, const void *addr)                              \
+    {                                                                                                                  \
+        return tm_read_by_orec_##bytes##_(tx, addr);                                                                   \
+    }                                                                                                                  \
+    TM_INLINE_ word tm_read_alone_##bytes##_(const void *addr)                                                         \
+    {                                                                                                                  \
+        return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                                    \
+    }                                                                                                                  \
     TM_INLINE_ word tm_read_##bytes##_(const void *addr)                                                               \
     {                                                                                                                  \
         struct tm_context *const tx = tm_self_;                                                                        \
-        if (tx->alone) return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                     \
+        if (tx->alone) return tm_read_alone_##bytes##_(addr);                                                          \
         return tm_read_shared_##bytes##_(tx, addr);                                                                    \
     }                                                                                                                  \
     /* The store, for one size: in place, if the transaction is alone. */                                              \

@@ -356,17 +356,19 @@ private:
 
     static place search(head *in, key_view key)
     {
-        place at{nullptr, nullptr, false};
-        for (node *n = in->root.load(); n; n = n->child[at.side].load()) {
-            const bool right = Less{}(key_of(n), key);
-            if (!right && !Less{}(key, key_of(n))) {
-                at.found = n;
-                break;
+        return reading([in, &key](auto get) {
+            place at{nullptr, nullptr, false};
+            for (node *n = in->root.load(get); n; n = n->child[at.side].load(get)) {
+                const bool right = Less{}(key_of(n), key);
+                if (!right && !Less{}(key, key_of(n))) {
+                    at.found = n;
+                    break;
+                }
+                at.parent = n;
+                at.side = right;
             }
-            at.parent = n;
-            at.side = right;
-        }
-        return at;
+            return at;
+        });
     }
     node *found(key_view key) const
     {
@@ -377,13 +379,15 @@ private:
     node *bound(key_view key, bool above) const
     {
         head *const in = head_.load();
-        node *best = nullptr;
-        for (node *n = in ? in->root.load() : nullptr; n;) {
-            const bool right = above ? !Less{}(key, key_of(n)) : Less{}(key_of(n), key);
-            if (!right) best = n;
-            n = n->child[right].load();
-        }
-        return best;
+        return reading([in, above, &key](auto get) {
+            node *best = nullptr;
+            for (node *n = in ? in->root.load(get) : nullptr; n;) {
+                const bool right = above ? !Less{}(key, key_of(n)) : Less{}(key_of(n), key);
+                if (!right) best = n;
+                n = n->child[right].load(get);
+            }
+            return best;
+        });
     }
 
     void remove(node *n)

@@ -40,6 +40,8 @@ public:
     T *get() const noexcept { return from(distance_); }
     /** The same in a transaction. May restart it. */
     T *load() const { return from(libtm::load(distance_)); }
+    /** The same in libtm::reading(), with what that gives. */
+    template <class Get> T *load(const Get &get) const { return from(get(distance_)); }
     /** Point to the object, in a transaction. May restart it. */
     void store(T *object) { libtm::store(distance_, to(object)); }
 

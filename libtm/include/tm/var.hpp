@@ -27,6 +27,8 @@ public:
     var(const var &other) : value_(other.get()) {}
 
     T get() const { return load(value_); }
+    /** The same in libtm::reading(), with what that gives. */
+    template <class Get> T get(const Get &get) const { return get(value_); }
     void set(const T &value) { store(value_, value); }
     operator T() const { return get(); } // NOLINT: as a T is
     T operator->() const
