@@ -42,7 +42,7 @@ LEFT_OUT = [
     ('src/store.cpp', 'own_head(tx, tx.orec_of', 'the same'),
     ('src/tx.cpp', 'while (clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
     ('src/tx.cpp', 'return clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
-    ('include/tm/context.h', 'tx->alone', 'nobody else runs: the page, The bias'),
+    ('include/tm/context.h', 'return __atomic_load_n', 'nobody else runs: the page, The bias'),
     ('include/tm/context.h', 'undo->old', 'the same'),
     ('include/tm/context.h', '(word)value, __ATOMIC_RELEASE', 'the same'),
     ('src/orec.hpp', 'now.load(std::memory_order_seq_cst) & flags', 'whether the bias may be taken, or turns started: the page, The bias'),
