@@ -82,10 +82,10 @@ void tm_store_8_(void *addr, uint64_t value);
     TM_INLINE_ word tm_read_by_orec_##bytes##_(struct tm_context *tx, const void *addr)                                \
     {                                                                                                                  \
         uint64_t *const orec = tm_orec_of_(tx, addr);                                                                  \
-        const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */\
-        const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */\
+        const uint64_t before = __atomic_load_n(orec, __ATOMIC_SEQ_CST);                                      /* (1) */ \
+        const word value = __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);               /* (2) */ \
         uint64_t **const slot = tx->read_next;                                                                         \
-        if (__builtin_expect(before < tx->limit && __atomic_load_n(orec, __ATOMIC_RELAXED) == before &&       /* (3) */\
+        if (__builtin_expect(before < tx->limit && __atomic_load_n(orec, __ATOMIC_RELAXED) == before &&       /* (3) */ \
                                  slot != tx->read_end,                                                                 \
                              1)) {                                                                                     \
             *slot = orec;                                                                                              \
