@@ -78,10 +78,15 @@ private:
         locks.erase(std::unique(locks.begin(), locks.end()), locks.end());
         std::vector<std::unique_lock<std::mutex>> held;
         for (const std::uint32_t lock : locks) held.emplace_back(mutexes_[lock]);
+        // What is in the batch is not yet read: a counter that comes twice is one change by 2.
+        std::vector<std::uint32_t> sorted(which.begin(), which.end());
+        std::ranges::sort(sorted);
         rocksdb::WriteBatch batch;
-        for (const std::uint32_t &i : which) {
-            const std::uint64_t value = value_of(i) + 1;
-            batch.Put(bytes_of(i), bytes_of(value));
+        for (auto from = sorted.begin(); from != sorted.end();) {
+            const auto to = std::upper_bound(from, sorted.end(), *from);
+            const std::uint64_t value = value_of(*from) + static_cast<std::uint64_t>(to - from);
+            batch.Put(bytes_of(*from), bytes_of(value));
+            from = to;
         }
         ask(database_->Write(synchronous(), &batch));
     }
