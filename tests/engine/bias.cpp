@@ -15,21 +15,6 @@ namespace {
 using namespace libtm;
 using namespace libtm::test;
 
-std::uint64_t alone_so_far()
-{
-    tm_stats stats;
-    tm_stats_get(&stats);
-    return stats.alone;
-}
-
-/** Runs transactions until one has been alone. */
-void become_alone()
-{
-    const std::uint64_t before = alone_so_far();
-    for (int i = 0; i < 200000 && alone_so_far() == before; ++i) atomically([] {});
-    ASSERT_GT(alone_so_far(), before);
-}
-
 /** Whether the next transaction of the thread is alone. */
 bool is_alone()
 {

@@ -13,11 +13,12 @@ using namespace libtm::test;
 
 class Reading : public Modes {
 protected:
-    /** Calls `check` within transactions that are alone, soon, and within others. */
+    /** Calls `check` within transactions that are not alone, and within some that are. */
     template <class Check> static void alone_or_not(Check check)
     {
         for (const char *const bias : {"0", "3"}) {
             const Option soon("bias", bias);
+            if (bias[0] != '0') become_alone();
             for (int i = 0; i < 20; ++i) tx([&] { check(); });
         }
     }

@@ -168,6 +168,22 @@ inline void be_overtaken(Cell &cell)
     libtm::load(cell.value);
 }
 
+/** Commits that were alone, by the bias or by turns. */
+inline std::uint64_t alone_so_far()
+{
+    tm_stats stats;
+    tm_stats_get(&stats);
+    return stats.alone;
+}
+
+/** Runs transactions until one has been alone. */
+inline void become_alone()
+{
+    const std::uint64_t before = alone_so_far();
+    for (int i = 0; i < 200000 && alone_so_far() == before; ++i) libtm::atomically([] {});
+    ASSERT_GT(alone_so_far(), before);
+}
+
 /** One thread, each buffering mode, and the one that chooses. */
 class Modes : public ::testing::TestWithParam<tm_mode> {
 protected:
