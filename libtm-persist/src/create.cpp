@@ -146,6 +146,7 @@ void backup(const std::string &from, const std::string &to, const tm_pool_attr &
     header.number = 1;
     header.state = Header::closed;
     header.tail = groups_offset;
+    header.inherited = header.inherited_generation = 0;
     write_first_header(file.get(), header);
     file.publish();
 }

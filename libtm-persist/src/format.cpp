@@ -50,13 +50,6 @@ Failure damaged(const std::string &path, int copy, const char *field, std::size_
     return {EBADMSG, path, name_of(copy) + ": " + field, copy * block_size + offset, found, expected, "Restore the pool from a backup"};
 }
 
-void write_in_place(const File &data, const ReadHeader &current)
-{
-    const auto block = sealed(current.header);
-    data.write(block.data(), block.size(), current.copy * block_size);
-    data.sync();
-}
-
 } // namespace
 
 template <class Record> std::array<char, block_size> sealed(const Record &record)
@@ -113,6 +106,10 @@ std::optional<Failure> header_fault(const std::array<char, block_size> &block, c
     if (auto fault = demand_small("number", offsetof(Header, number), header.number)) return fault;
     if (auto fault = demand_small("generation", offsetof(Header, generation), header.generation)) return fault;
     if (auto fault = demand_small("applied", offsetof(Header, applied), header.applied)) return fault;
+    if (auto fault = demand_small("inherited", offsetof(Header, inherited), header.inherited)) return fault;
+    if (header.inherited ? header.inherited_generation >= header.generation : header.inherited_generation != 0)
+        return damaged(path, copy, "inherited generation", offsetof(Header, inherited_generation), std::to_string(header.inherited_generation),
+                       header.inherited ? "less than the generation" : "0");
     if (std::memchr(header.layout, 0, sizeof header.layout) == nullptr) return damaged(path, copy, "layout", offsetof(Header, layout), "no end", "a string");
     if (header.heap && (header.heap % page || header.heap < 2 * page || header.heap > header.image_size || (header.image_size - header.heap) % chunk_size))
         return damaged(path, copy, "heap", offsetof(Header, heap), std::to_string(header.heap), "0, or a multiple of " + std::to_string(page) + " that is whole chunks before the end of the image");
@@ -140,6 +137,13 @@ ReadHeader read_header(const File &data)
     }
     // A file that is no pool says so in both; one of another kind in either.
     throw faults[0]->code == ENOTSUP || faults[1]->code != ENOTSUP ? *faults[0] : *faults[1];
+}
+
+void write_in_place(const File &data, const ReadHeader &current)
+{
+    const auto block = sealed(current.header);
+    data.write(block.data(), block.size(), current.copy * block_size);
+    data.sync();
 }
 
 void write_header(const File &data, ReadHeader &current)

@@ -49,12 +49,16 @@ struct Header {
     std::uint32_t layout_version;
     char layout[TM_POOL_LAYOUT_SIZE];
     std::uint64_t heap; ///< where in the image the heap begins, a multiple of page_size; 0: there is none
+    std::uint64_t inherited; ///< groups up to this one, all of them durable, are those of an open before; 0: none
+    std::uint64_t inherited_generation; ///< and theirs
 
+    /** Of the group with that sequence. */
+    std::uint64_t generation_of(std::uint64_t sequence) const { return sequence <= inherited ? inherited_generation : generation; }
     std::uint64_t heap_size() const { return heap ? image_size - heap : 0; }
     /** Bytes that are the user's, before the heap. */
     std::uint64_t memory_size() const { return image_size - heap_size() - page_size; }
 };
-static_assert(sizeof(Header) == 176);
+static_assert(sizeof(Header) == 192);
 
 /** The heap is of chunks of so many bytes. */
 inline constexpr std::uint64_t chunk_size = 64 << 10;
@@ -118,6 +122,8 @@ ReadHeader read_header(const File &data);
 std::optional<Failure> header_fault(const std::array<char, block_size> &block, const std::string &path, int copy);
 /** Write the next header, to the other copy, and sync. Advances `number` and `copy`. */
 void write_header(const File &data, ReadHeader &current);
+/** Write it once more where it is, and sync. */
+void write_in_place(const File &data, const ReadHeader &current);
 /**
  * Make both copies say on the disk what was read. A sync that failed in an earlier life may have left the one that was read in the page cache alone, or a
  * later one on the disk alone, where nobody sees it until a crash. So each is written once more and synced, the one that counts first.

@@ -194,6 +194,27 @@ void Image::changed(std::uint64_t offset, std::uint64_t size, std::uint64_t tick
     }
 }
 
+bool Image::is_in_memory(std::uint64_t offset) const noexcept
+{
+    unsigned char is = 1;
+    ::mincore(live(offset / page_size_), page_size_, &is);
+    return is & 1;
+}
+
+void Image::expect(std::uint64_t offset) const noexcept { ::madvise(live(offset / page_size_), page_size_, MADV_WILLNEED); }
+
+void Image::load(std::uint64_t offset, const char *bytes, std::uint64_t size, std::uint64_t ticket) noexcept
+{
+    std::memcpy(region_.base() + offset, bytes, size);
+    changed(offset, size, ticket);
+}
+
+void Image::end_load() noexcept
+{
+    std::vector<PageRun> loaded;
+    if (dirty_->scan({0, pages_}, loaded) != 0) all_pending_ = true;
+}
+
 void Image::give_up(const Capture &capture) noexcept
 {
     // The twins are not what was committed; what was is in the data file, or not known.

@@ -77,6 +77,19 @@ public:
     Capture capture(const File &data, std::uint64_t applied);
     /** The capture is the commit `ticket`. */
     void committed(const Capture &capture, std::uint64_t ticket) noexcept;
+    /** @name Of an open: what the journal holds comes back */
+    /**@{*/
+    /** Whether that can be told from what is stored later. */
+    bool can_load() const { return dirty_->forgets(); }
+    /** Whether the page is in memory, as far as is known. */
+    bool is_in_memory(std::uint64_t offset) const noexcept;
+    /** The page will be loaded to: have it read. */
+    void expect(std::uint64_t offset) const noexcept;
+    /** The commit `ticket` has stored these bytes. In the order of commits. */
+    void load(std::uint64_t offset, const char *bytes, std::uint64_t size, std::uint64_t ticket) noexcept;
+    /** That was all: what is stored from now on is new. */
+    void end_load() noexcept;
+    /**@}*/
     /** The transaction `ticket` has stored these bytes of the image. */
     void changed(std::uint64_t offset, std::uint64_t size, std::uint64_t ticket) noexcept;
     /** The capture was not committed: what it holds is found again. */

@@ -21,7 +21,7 @@ void Frames::add(std::uint64_t offset, const void *from, std::uint32_t size)
 }
 
 Journal::Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use)
-    : seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(groups_offset + rounded_up(size, block_size)), end_(usual_end_), last_(header.applied)
+    : seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(file_bytes(size)), end_(usual_end_), last_(header.applied)
 {
     file_ = File::open_if_there(storage, path, TM_STORAGE_WRITE);
     if (file_) {
@@ -47,6 +47,13 @@ Journal::Journal(tm_storage &storage, const std::string &path, const Header &hea
     }
 }
 
+Journal::Journal(File file, const Header &header, std::uint64_t size, std::list<Group> groups, std::uint64_t head)
+    : file_(std::move(file)), seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(file_bytes(size)), end_(file_.size() / block_size * block_size), head_(head),
+      last_(groups.empty() ? header.applied : groups.back().sequence), groups_(std::move(groups))
+{
+    for (const Group &group : groups_) used_ += group.bytes;
+}
+
 void Journal::make_whole(const Uuid &uuid)
 {
     const std::uint64_t there = file_.size();
@@ -54,14 +61,19 @@ void Journal::make_whole(const Uuid &uuid)
     if (there > end_) file_.truncate(end_);
     file_.sync();
     // The header comes last, so that what has one was written as a whole.
+    write_first_block(file_, uuid);
+    file_.sync();
+}
+
+void Journal::write_first_block(const File &file, const Uuid &uuid)
+{
     JournalHeader first{};
     std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
     first.byte_order = byte_order_mark;
     first.format = format_version;
     first.uuid = uuid;
     const auto block = sealed(first);
-    file_.write(block.data(), block.size(), 0);
-    file_.sync();
+    file.write(block.data(), block.size(), 0);
 }
 
 std::optional<Span> Journal::place(std::uint64_t bytes)

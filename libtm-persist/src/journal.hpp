@@ -11,8 +11,6 @@
 
 #include "replay.hpp"
 
-#include <list>
-
 namespace libtm::persist {
 
 /** Bytes to journal: they lie in one page of the image, and stay as they are until the group is written. */
@@ -34,11 +32,6 @@ struct Frames {
     void add(std::uint64_t offset, const void *from, std::uint32_t size);
 };
 
-/** A group in the ring. */
-struct Group : Span {
-    std::uint64_t ticket = 0; ///< of the last commit in it
-};
-
 /** The ring. Not thread-safe: the pool's mutex guards it, but for write() and sync(), which one thread calls at a time. */
 class Journal {
 public:
@@ -48,6 +41,12 @@ public:
      * blocks are written, it and its name are durable. Throws EEXIST if there is a file that does not belong to the pool.
      */
     Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use);
+    /** The journal of an open before, which this one goes on with: with these groups behind header.applied, the last of which ends at `head`. It is not shorter than it shall be. */
+    Journal(File file, const Header &header, std::uint64_t size, std::list<Group> groups, std::uint64_t head);
+    /** That it is a journal of that pool. */
+    static void write_first_block(const File &file, const Uuid &uuid);
+    /** Bytes of the file for a ring of so many. */
+    static std::uint64_t file_bytes(std::uint64_t size) { return groups_offset + rounded_up(size, block_size); }
 
     /** Where a group of so many bytes fits now; it is next in sequence. Nothing: groups must be let go first. */
     std::optional<Span> place(std::uint64_t bytes);

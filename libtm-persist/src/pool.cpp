@@ -18,8 +18,8 @@
  * (e) reads the oldest groups from the journal and writes their bytes to the data file (replay.hpp);
  * (f) syncs the data file;
  * (g) writes and syncs the header that says so; then, and not before, the ring may use the room again.
- * Recovery is (e) to (g) for all valid groups behind the header's, after the journal was written and synced once more, since a failed sync before
- * the crash may have left in the page cache what the disk does not have.
+ * Recovery (recover() below) finds the valid groups behind the header's, and makes the last one durable: a failed sync before the crash may have left it in the page cache alone. Of the others the one
+ * after each says that it was. Then the open goes on with that journal: it copies the groups into the image, and a checkpoint applies them some time. Where that cannot be, recovery is (e) to (g) for all of them.
  *
  * Invariants:
  * 1. No byte of a group is in the data file before the group is durable. (e) takes groups that (d) has synced.
@@ -27,7 +27,7 @@
  * 3. The data file with the groups behind header.applied, in their order, is the last committed state; at every moment, and whatever part of a
  *    checkpoint has reached the disk, since every frame holds absolute bytes.
  * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open by a random step: no group of another
- *    file or of another life, past or to come, is ever taken for one.
+ *    file or of another life, past or to come, is ever taken for one. Which groups an open inherits from the one before, and their generation, is in its header.
  * 5. The groups, and the frames in each, are in the order of commits, and contain every commit between the first and the last of them.
  * 6. After any failed write or sync of either file the pool is poisoned: nothing more is written, and only the next open tells what counts.
  *
@@ -163,57 +163,100 @@ void Pool::open_data(const tm_pool_attr &attr)
     if (there < image_offset + header.image_size)
         throw Failure{EBADMSG, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
     Region region = region_for(header, path_, attr);
+    image_ = Image(std::move(region), data_, header.image_size, header.page_size, detection_option().c_str());
     // What is refused is left as it is: the header is settled when the journal has been read.
-    if (header.state == Header::open) recover();
+    std::optional<Left> left;
+    if (header.state == Header::open) left = recover(attr);
     else {
         if (header_.is_alone) demand_no_newer_journal();
         settle_header(data_, header_);
     }
-    start(std::move(region), attr);
+    start(attr, std::move(left));
 }
 
-void Pool::recover()
+/** Find what the data file does not contain. Nothing: it does now, and the journal is to be made anew. */
+std::optional<Pool::Left> Pool::recover(const tm_pool_attr &attr)
 {
     Header &header = header_.header;
-    const File journal = File::open_if_there(storage_, journal_path(path_), TM_STORAGE_WRITE);
+    Left left{File::open_if_there(storage_, journal_path(path_), TM_STORAGE_WRITE), {}, 0};
+    const File &journal = left.journal;
     if (journal) demand_plain(journal);
     if (!journal || owner_of(journal, header.uuid) != Owner::ours)
         throw Failure{EBADMSG, journal_path(path_), "journal", 0, journal ? "another file" : "none", "the journal of " + to_text(header.uuid),
                       "The pool was not closed, so it needs its journal: put it beside the pool"};
     GroupReader reader(journal, header);
     Chain chain(reader, header.applied, header.tail);
-    std::vector<Span> groups;
-    while (const std::optional<Span> span = chain.next()) groups.push_back(*span);
-    chain.demand_complete();
-    settle_header(data_, header_);
+    // Groups of three opens have no place in one ring.
+    const bool goes_on = header.inherited <= header.applied && journal.size() >= Journal::file_bytes(journal_size(attr, header.image_size)) && image_.can_load();
+    while (const std::optional<Span> span = chain.next()) {
+        left.groups.push_back({*span, ++durable_});
+        if (goes_on) load(reader, left.groups.back());
+    }
+    left.head = chain.end();
+    chain.demand_complete(left.groups);
+    last_ticket_ = durable_;
+    counts_.recovered = left.groups.size();
+    if (!goes_on) {
+        apply_left(reader, left);
+        return std::nullopt;
+    }
+    image_.end_load();
+    make_durable_again(reader, left);
+    write_in_place(data_, header_);
+    return left;
+}
 
-    // What was read may be in the page cache alone.
+GroupHeader Pool::header_of(GroupReader &reader, const Span &span)
+{
+    if (const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence)) return *group;
+    throw Failure{EIO, reader.journal().path(), "group " + std::to_string(span.sequence), span.offset, "other bytes than a moment ago", {}, "Somebody else writes to the journal"};
+}
+
+/** Into the image. */
+void Pool::load(GroupReader &reader, const Group &group)
+{
+    const GroupHeader header = header_of(reader, group);
+    // Each page is read before it is copied. If the first one has to come from the device, so do the others, perhaps: side by side, not one after the other.
+    bool is_first = true, is_cold = false;
+    reader.each_frame(header, [&](const Frame &frame, const char *) {
+        if (is_first) is_cold = !image_.is_in_memory(frame.offset);
+        if (is_cold) image_.expect(frame.offset);
+        is_first = false;
+    });
+    reader.each_frame(header, [&](const Frame &frame, const char *bytes) { image_.load(frame.offset, bytes, frame.bytes, group.ticket); });
+}
+
+/** What was read may be in the page cache alone, but for groups of which a later one says that they were durable. So may the size, which is made durable by changing it. */
+void Pool::make_durable_again(GroupReader &reader, const Left &left)
+{
+    const std::uint64_t size = left.journal.size();
+    left.journal.truncate(size + block_size);
+    left.journal.truncate(size);
+    Journal::write_first_block(left.journal, reader.header().uuid);
+    const std::uint64_t durable = left.groups.empty() ? 0 : header_of(reader, left.groups.back()).durable;
     std::vector<char> chunk(1 << 20);
-    for (const Span &span : groups)
-        for (std::uint64_t at = span.offset; at < span.end(); at += chunk.size()) {
+    for (const Span &span : left.groups)
+        for (std::uint64_t at = span.offset; span.sequence > durable && at < span.end(); at += chunk.size()) {
             const std::size_t count = std::min<std::uint64_t>(chunk.size(), span.end() - at);
-            journal.read(chunk.data(), count, at);
-            journal.write(chunk.data(), count, at);
+            left.journal.read(chunk.data(), count, at);
+            left.journal.write(chunk.data(), count, at);
         }
-    if (!groups.empty()) {
-        // So may its size be, and that is made durable by changing it.
-        journal.truncate(journal.size() + block_size);
-        journal.sync();
-    }
+    left.journal.sync();
+}
 
-    Applier applier(reader, data_, header.page_size);
-    for (const Span &span : groups) {
-        const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence);
-        if (!group) throw Failure{EIO, journal.path(), "group " + std::to_string(span.sequence), span.offset, "other bytes than a moment ago", {}, "Somebody else writes to the journal"};
-        applier.add(*group);
-    }
+/** Into the data file. */
+void Pool::apply_left(GroupReader &reader, const Left &left)
+{
+    settle_header(data_, header_);
+    make_durable_again(reader, left);
+    Applier applier(reader, data_, header_.header.page_size);
+    for (const Group &group : left.groups) applier.add(header_of(reader, group));
     applier.flush();
     data_.sync();
-    counts_.recovered = groups.size();
     counts_.bytes_applied = applier.bytes_written();
     // Before the journal is used again, or made shorter.
-    header.applied = chain.last();
-    header.tail = chain.end();
+    if (!left.groups.empty()) header_.header.applied = left.groups.back().sequence;
+    header_.header.tail = left.head;
     write_header(data_, header_);
 }
 
@@ -228,15 +271,20 @@ void Pool::demand_no_newer_journal() const
     Chain(reader, header_.header.applied, header_.header.tail).demand_complete();
 }
 
-/** From a data file that contains all that is committed to an open pool. */
-void Pool::start(Region region, const tm_pool_attr &attr)
+/** From what is committed, in the data file and what is left, to an open pool. */
+void Pool::start(const tm_pool_attr &attr, std::optional<Left> left)
 {
     ReadHeader next = header_;
     next.header.generation = later_generation(next.header.generation);
     next.header.state = Header::open;
-    image_ = Image(std::move(region), data_, next.header.image_size, next.header.page_size, detection_option().c_str());
-    journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size), header_.header.state == Header::open);
-    next.header.tail = journal_.head();
+    next.header.inherited = left && !left->groups.empty() ? left->groups.back().sequence : 0;
+    next.header.inherited_generation = next.header.inherited ? header_.header.generation : 0;
+    if (left) {
+        journal_ = Journal(std::move(left->journal), next.header, journal_size(attr, next.header.image_size), std::move(left->groups), left->head);
+    } else {
+        journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size), header_.header.state == Header::open);
+        next.header.tail = journal_.head();
+    }
     write_header(data_, next);
     header_ = next;
     page_size_ = header_.header.page_size;
@@ -684,6 +732,7 @@ void Pool::close()
     apply_all();
     const std::lock_guard header_lock(header_mutex_);
     header_.header.state = Header::closed;
+    header_.header.inherited = header_.header.inherited_generation = 0;
     // Both copies: from now on either of them may be lost.
     for (int copy = 0; copy < 2; ++copy) write_header(data_, header_);
     journal_.file().close();

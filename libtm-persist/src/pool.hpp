@@ -123,8 +123,18 @@ private:
     Pool(std::string path, const tm_pool_attr &attr);
     static std::unique_ptr<Pool> open_copy(const std::string &path, const tm_pool_attr &attr);
     void open_data(const tm_pool_attr &attr);
-    void start(Region region, const tm_pool_attr &attr);
-    void recover();
+    /** What an open goes on with: the journal that a crash has left, the groups in it that are not applied, and their end. */
+    struct Left {
+        File journal;
+        std::list<Group> groups;
+        std::uint64_t head;
+    };
+    void start(const tm_pool_attr &attr, std::optional<Left> left);
+    std::optional<Left> recover(const tm_pool_attr &attr);
+    static GroupHeader header_of(GroupReader &reader, const Span &span);
+    void load(GroupReader &reader, const Group &group);
+    static void make_durable_again(GroupReader &reader, const Left &left);
+    void apply_left(GroupReader &reader, const Left &left);
     void demand_no_newer_journal() const;
 
     Directory *directory() const { return reinterpret_cast<Directory *>(image_.base()); }

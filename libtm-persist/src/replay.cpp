@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cerrno>
+#include <map>
 #include <numeric>
 
 namespace libtm::persist {
@@ -52,7 +53,7 @@ std::optional<GroupHeader> GroupReader::header_at(std::uint64_t offset, std::uin
     const char *const bytes = look(offset, sizeof group);
     if (!bytes) return std::nullopt;
     std::memcpy(&group, bytes, sizeof group);
-    if (!is_valid(group, seed_) || group.sequence != sequence || group.generation != header_.generation || group.offset != offset) return std::nullopt;
+    if (!is_valid(group, seed_) || group.sequence != sequence || group.generation != header_.generation_of(sequence) || group.offset != offset) return std::nullopt;
     return group;
 }
 
@@ -91,25 +92,38 @@ std::optional<Span> Chain::next()
     return std::nullopt;
 }
 
-void Chain::demand_complete()
+void Chain::demand_complete(const std::list<Group> &known)
 {
     const File &journal = reader_.journal();
+    const Header &header = reader_.header();
+    const auto missing = [&](const std::string &who, std::uint64_t durable) {
+        return Failure{EBADMSG, journal.path(), "group " + std::to_string(last_ + 1), end_, "no valid group", "one, since " + who + " says that " + std::to_string(durable) + " were durable",
+                       "The journal is damaged: restore the pool from a backup"};
+    };
+    if (last_ < header.inherited) throw missing("the header", header.inherited);
+    const auto look = [&](const GroupHeader &group) {
+        if (group.generation < header.generation) return;
+        if (group.generation > header.generation)
+            throw Failure{EBADMSG, journal.path(), "group " + std::to_string(group.sequence) + ": generation", group.offset, std::to_string(group.generation),
+                          "at most " + std::to_string(header.generation) + ", that of the header",
+                          "The newer copy of the header is damaged, or the data file was replaced by an older one: restore the pool from a backup"};
+        if (group.durable > last_ && group.sequence > last_) throw missing("group " + std::to_string(group.sequence), group.durable);
+    };
+    std::map<std::uint64_t, std::uint64_t> known_ends;
+    for (const Group &group : known) known_ends[group.offset] = group.end();
     const std::uint64_t size = journal.size();
     std::vector<char> chunk(window_size);
-    for (std::uint64_t at = groups_offset; at < size; at += chunk.size()) {
-        const std::size_t count = journal.read_some(chunk.data(), chunk.size(), at);
-        for (std::size_t i = 0; i + sizeof(GroupHeader) <= count; i += block_size) {
-            const std::optional<GroupHeader> group = reader_.any_header(chunk.data() + i, at + i);
-            if (!group || group->generation < reader_.generation()) continue;
-            if (group->generation > reader_.generation())
-                throw Failure{EBADMSG, journal.path(), "group " + std::to_string(group->sequence) + ": generation", at + i, std::to_string(group->generation),
-                              "at most " + std::to_string(reader_.generation()) + ", that of the header",
-                              "The newer copy of the header is damaged, or the data file was replaced by an older one: restore the pool from a backup"};
-            if (group->durable <= last_ || group->sequence <= last_) continue;
-            throw Failure{EBADMSG, journal.path(), "group " + std::to_string(last_ + 1), end_, "no valid group",
-                          "one, since group " + std::to_string(group->sequence) + " says that " + std::to_string(group->durable) + " were durable",
-                          "The journal is damaged: restore the pool from a backup"};
+    for (std::uint64_t at = groups_offset; at < size;) {
+        const auto next = known_ends.lower_bound(at);
+        if (next != known_ends.end() && next->first == at) {
+            at = next->second;
+            continue;
         }
+        const std::uint64_t end = std::min({at + chunk.size(), size, next == known_ends.end() ? size : next->first});
+        const std::size_t count = journal.read_some(chunk.data(), end - at, at);
+        for (std::size_t i = 0; i + sizeof(GroupHeader) <= count; i += block_size)
+            if (const std::optional<GroupHeader> group = reader_.any_header(chunk.data() + i, at + i)) look(*group);
+        at = end;
     }
 }
 

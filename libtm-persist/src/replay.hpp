@@ -10,6 +10,7 @@
 
 #include "format.hpp"
 
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -22,6 +23,11 @@ struct Span {
     std::uint64_t bytes;
 
     std::uint64_t end() const { return offset + bytes; }
+};
+
+/** A group that counts. */
+struct Group : Span {
+    std::uint64_t ticket = 0; ///< of the last commit in it
 };
 
 /** The frames of groups, read a window of the journal at a time. */
@@ -43,7 +49,7 @@ public:
     /** Whether the whole group was read at once, so that what was found valid of it is what is read next. */
     bool holds(const Span &span) const { return span.offset >= loaded_offset_ && span.end() <= loaded_offset_ + loaded_; }
 
-    std::uint64_t generation() const { return header_.generation; }
+    const Header &header() const { return header_; }
     const File &journal() const { return *journal_; }
 
 private:
@@ -71,10 +77,11 @@ public:
     std::uint64_t last() const { return last_; }
     std::uint64_t end() const { return end_; }
     /**
-     * That no group in the journal says that there was more: none that is later and says that more of the chain was durable, none of a later
-     * generation than the header. EBADMSG, since no crash can have done that: a header is durable before the first group of its generation.
+     * That neither the header nor a group in the journal says that there was more: no group that is later and says that more of the chain was durable, none of a later
+     * generation than the header. EBADMSG, since no crash can have done that: a header is durable before the first group of its generation. What lies in `known`, groups
+     * of the chain, is not looked at.
      */
-    void demand_complete();
+    void demand_complete(const std::list<Group> &known = {});
 
 private:
     GroupReader &reader_;

@@ -224,7 +224,7 @@ typedef struct tm_pool_stats {
     uint64_t applied;          /**< of these, in the data file */
     uint64_t journal_size;     /**< bytes */
     uint64_t journal_used;     /**< bytes, not yet in the data file */
-    uint64_t recovered;        /**< groups replayed by this open */
+    uint64_t recovered;        /**< groups that this open has found in the journal */
     uint64_t commits;          /**< calls of tm_pool_commit() that returned 0, since the open, as are the following */
     uint64_t transactions;     /**< that changed the pool */
     uint64_t groups;           /**< groups that both made: fewer, as they share, and a commit without changes makes none */

@@ -19,7 +19,7 @@ using persist::GroupHeader;
 const char *meaning(const Survey &survey, const GroupHeader &group, bool is_whole)
 {
     const auto is_it = [&](const GroupHeader &other) { return other.sequence == group.sequence && other.offset == group.offset; };
-    if (group.generation != survey.header().generation) return "of an earlier generation";
+    if (group.generation != survey.header().generation_of(group.sequence)) return "of an earlier generation";
     if (std::any_of(survey.pending().begin(), survey.pending().end(), is_it)) return "counts";
     if (group.sequence <= survey.header().applied) return "applied";
     return is_whole ? "does not follow" : "not finished";

@@ -129,7 +129,7 @@ void Groups::read(const Book &journal, const Header &header)
     for (std::uint64_t at = persist::groups_offset; at + sizeof(GroupHeader) <= bytes.size(); at += block_size) {
         GroupHeader group;
         std::memcpy(&group, bytes.data() + at, sizeof group);
-        if (!persist::is_valid(group, seed) || group.offset != at || group.generation != header.generation || group.bytes > bytes.size() - at) continue;
+        if (!persist::is_valid(group, seed) || group.offset != at || group.generation != header.generation_of(group.sequence) || group.bytes > bytes.size() - at) continue;
         if (persist::checksum(0, bytes.data() + at + sizeof group, group.bytes - sizeof group) != group.body) continue;
         all_.push_back({group, journal.is_durable(at, group.bytes)});
         if (!all_.back().is_durable) continue;

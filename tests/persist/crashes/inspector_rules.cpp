@@ -80,10 +80,11 @@ void Inspector::Data::header_changes(const Book &data, int copy, const std::vect
     if (next.applied > certain->applied && !data.is_durable(image_offset, next.image_size))
         violated("a header of " + data.path() + " counts group " + number(next.applied) + " before the image is durable");
     const std::shared_ptr<Book> journal = named(data.path() + "-journal");
-    if (journal && certain->state == Header::open && (next.state == Header::closed || next.generation != certain->generation)) {
+    if (journal && certain->state == Header::open && (next.state == Header::closed || next.generation != certain->generation || next.inherited != certain->inherited)) {
         groups.read(*journal, *certain);
         for (const Groups::Group &group : groups.all())
-            if (group.is_durable && group.header.sequence > next.applied) violated("a header of " + data.path() + " gives up group " + number(group.header.sequence));
+            if (group.is_durable && group.header.sequence > next.applied && (next.state == Header::closed || group.header.generation != next.generation_of(group.header.sequence)))
+                violated("a header of " + data.path() + " gives up group " + number(group.header.sequence));
     }
     if (next.state == Header::open && (certain->state == Header::closed || next.generation != certain->generation) &&
         !(journal && journal->has_durable_name && journal->is_synced() && journal->is_durable(0, block_size)))

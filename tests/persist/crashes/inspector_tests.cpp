@@ -159,6 +159,17 @@ TEST_F(Inspected, objects_to_a_header_that_says_closed_or_begins_a_generation_be
     expect_objection("gives up group 1");
 }
 
+TEST_F(Inspected, objects_to_a_header_that_does_not_inherit_what_is_not_applied)
+{
+    write_header_with([](Header &header) {
+        header.inherited_generation = header.generation++;
+        header.inherited = 1;
+    });
+    EXPECT_EQ(inspector.violation(), "");
+    write_header_with([](Header &header) { header.inherited = header.inherited_generation = 0; });
+    expect_objection("gives up group 1");
+}
+
 TEST_F(Inspected, objects_to_a_header_over_the_only_durable_one)
 {
     const ReadHeader header = read_header(data);

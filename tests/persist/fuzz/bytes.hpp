@@ -20,7 +20,7 @@ inline constexpr std::uint64_t first_group = 4096;
 /** Where fields are. */
 namespace header {
 inline constexpr int magic = 0, byte_order = 8, format = 12, word_size = 16, page_size = 20, uuid = 24, base = 40, reserve = 48, image_size = 56, number = 64, generation = 72,
-                     applied = 80, tail = 88, state = 96, layout_version = 100, layout = 104, heap = 168, end = 176, sum = 4092;
+                     applied = 80, tail = 88, state = 96, layout_version = 100, layout = 104, heap = 168, inherited = 176, inherited_generation = 184, end = 192, sum = 4092;
 }
 namespace journal {
 inline constexpr int magic = 0, byte_order = 8, format = 12, uuid = 16, end = 32, sum = 4092;

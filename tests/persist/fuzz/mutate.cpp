@@ -59,7 +59,7 @@ struct Field {
 };
 constexpr Field header_fields[] = {{header::byte_order, 4}, {header::format, 4}, {header::word_size, 4},  {header::page_size, 4}, {header::base, 8},    {header::reserve, 8}, {header::image_size, 8},
                                    {header::number, 8},     {header::generation, 8}, {header::applied, 8}, {header::tail, 8},   {header::state, 4},   {header::uuid, 8},    {header::layout_version, 4},
-                                   {header::layout + 56, 8}, {header::heap, 8}, {header::end, 8},   {header::applied, 8},    {header::tail, 8},      {header::image_size, 8}};
+                                   {header::layout + 56, 8}, {header::heap, 8}, {header::inherited, 8}, {header::inherited_generation, 8}, {header::end, 8},   {header::applied, 8},    {header::tail, 8},      {header::image_size, 8}};
 constexpr Field group_fields[] = {{group::sequence, 8}, {group::generation, 8}, {group::offset, 8}, {group::bytes, 8}, {group::durable, 8}, {group::frames, 4}, {group::body, 4}, {group::zero, 4}};
 constexpr Field frame_fields[] = {{frame::offset, 8}, {frame::bytes, 4}, {frame::zero, 4}};
 
@@ -141,9 +141,10 @@ void add_groups(Files &files, Random &random)
     const Verdict verdict = judge({files.data(), files.has_journal, files.journal});
     std::uint64_t at = verdict.groups.empty() && random.one_in(2) ? first_group : verdict.end;
     if (random.one_in(6)) at = first_group; // a writer begins anew there when the end is near
-    const std::uint64_t generation = get64(current(files) + header::generation);
+    const std::uint64_t inherited = get64(current(files) + header::inherited);
     for (std::uint64_t i = 1, count = 1 + random.below(4); i <= count; ++i) {
         const bool is_stale = random.one_in(12);
+        const std::uint64_t generation = get64(current(files) + (verdict.last + i <= inherited ? header::inherited_generation : header::generation));
         at = put_group(files, at, verdict.last + i, generation - is_stale, verdict.last + (random.one_in(3) ? 0 : i - 1), random);
         if (random.one_in(10)) at = first_group;
     }
@@ -261,6 +262,10 @@ Files compose(Random &random)
     put64(first + header::generation, random.below(4));
     put64(first + header::applied, random.below(4));
     put64(first + header::tail, first_group + random.below(4) * block);
+    if (random.one_in(3)) {
+        put64(first + header::inherited, 1 + random.below(6));
+        put64(first + header::inherited_generation, random.below(4));
+    }
     put32(first + header::state, random.one_in(6) ? 1 : 2);
     std::memcpy(first + header::layout, "fuzz", 4);
     if (has_heap) {

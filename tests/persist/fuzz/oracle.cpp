@@ -38,6 +38,7 @@ int fault_of(const std::array<char, block> &bytes)
     const bool right = size != 0 && size % page == 0 && size <= most_image && base != 0 && base % page == 0 && base <= 2 * most_image && reserve >= size && reserve % page == 0 &&
                        reserve <= most_image && (state == 1 || state == 2) && tail >= first_group && tail % block == 0 && tail <= most_journal &&
                        get64(at + header::number) < most_number && get64(at + header::generation) < most_number && get64(at + header::applied) < most_number &&
+                       get64(at + header::inherited) < most_number && (get64(at + header::inherited) ? get64(at + header::inherited_generation) < get64(at + header::generation) : get64(at + header::inherited_generation) == 0) &&
                        (heap == 0 || (heap >= 2 * page && heap % page == 0 && heap <= size && (size - heap) % 65536 == 0)) && std::memchr(at + header::layout, 0, 64) && is_zero(at + header::end, at + header::sum);
     return right ? 0 : EBADMSG;
 }
@@ -57,7 +58,7 @@ Owner owner_of(const std::vector<char> &file, const char *uuid)
 struct Reader {
     const std::vector<char> &file;
     std::uint32_t seed;
-    std::uint64_t generation, image_size;
+    std::uint64_t generation, inherited, inherited_generation, image_size;
 
     /** The valid group header at `offset`, of whatever generation, or null. */
     const char *any_at(std::uint64_t offset) const
@@ -69,14 +70,16 @@ struct Reader {
                            get64(at + group::offset) == offset && bytes >= block && bytes % block == 0 && bytes <= most_journal;
         return valid ? at : nullptr;
     }
-    const char *group_at(std::uint64_t offset) const
+    /** The one that counts with that sequence, if it is there. */
+    const char *group_at(std::uint64_t offset, std::uint64_t sequence) const
     {
         const char *const at = any_at(offset);
-        return at && get64(at + group::generation) == generation ? at : nullptr;
+        return at && get64(at + group::sequence) == sequence && get64(at + group::generation) == (sequence <= inherited ? inherited_generation : generation) ? at : nullptr;
     }
-    /** Whether there are groups that no crash can have left: of a later generation, or that say that more than the `last` one was durable. */
+    /** Whether there is what no crash can have left: groups of a later generation, or that say that more than the `last` one was durable, or such a header. */
     bool has_witness(std::uint64_t last) const
     {
+        if (last < inherited) return true;
         for (std::uint64_t offset = first_group; offset < file.size(); offset += block) {
             const char *const at = any_at(offset);
             if (!at || get64(at + group::generation) < generation) continue;
@@ -171,7 +174,7 @@ Verdict judge(const Found &found)
     }
     verdict.image.assign(found.data.begin() + image_at, found.data.begin() + static_cast<std::ptrdiff_t>(image_at + verdict.image_size));
     const Owner owner = found.has_journal ? owner_of(found.journal, at + header::uuid) : Owner::nobody;
-    const Reader reader{found.journal, seed_of(at + header::uuid), get64(at + header::generation), verdict.image_size};
+    const Reader reader{found.journal, seed_of(at + header::uuid), get64(at + header::generation), get64(at + header::inherited), get64(at + header::inherited_generation), verdict.image_size};
     if (!verdict.is_open) {
         // The other copy may have been the newer one, and not closed.
         if ((faults[0] || faults[1]) && owner == Owner::ours && reader.has_witness(verdict.last)) return refused(verdict, EBADMSG, "closed, but a later header is missing");
@@ -183,8 +186,8 @@ Verdict judge(const Found &found)
     for (bool goes_on = true; goes_on;) {
         goes_on = false;
         for (const std::uint64_t offset : {verdict.end, first_group}) {
-            const char *const next = reader.group_at(offset);
-            if (!next || get64(next + group::sequence) != verdict.last + 1 || !reader.has_body(next)) continue;
+            const char *const next = reader.group_at(offset, verdict.last + 1);
+            if (!next || !reader.has_body(next)) continue;
             if (!reader.apply(next, verdict.image)) return refused(verdict, EBADMSG, "frames that are nonsense");
             verdict.groups.push_back(offset);
             ++verdict.last;

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+/** An open after a crash that goes on with the journal that it finds, and applies nothing. */
+#include "inside.hpp"
+
+#include <fcntl.h>
+
+using namespace libtm::testing;
+using libtm::pool;
+namespace persist = libtm::persist;
+
+namespace {
+
+constexpr std::size_t ints = 8 * 1024; ///< 8 pages
+constexpr std::uint64_t ring = 1 << 20;
+
+tm_pool_attr quiet() { return journal_of(ring, TM_POOL_NO_THREAD); }
+
+class GoingOn : public ::testing::Test {
+protected:
+    /** Open it, do this, and die. */
+    template <class Body> void live(Body &&body, const tm_pool_attr &how = quiet())
+    {
+        and_be_killed([&] {
+            pool opened{path, how};
+            body(opened);
+            die();
+        });
+    }
+
+    void SetUp() override
+    {
+        {
+            const pool made{path, ints * sizeof(int), quiet()};
+            if (std::strcmp(made.stat().detection, "written") != 0) GTEST_SKIP() << "this kernel cannot forget what was stored";
+        }
+        live([](pool &opened) {
+            for (int i = 1; i <= 3; ++i) {
+                for (std::size_t at = 0; at < ints; at += 512) opened.data<int>()[at] = i;
+                opened.commit();
+            }
+        });
+    }
+
+    const Directory directory;
+    const std::string path = directory / "pool", journal = path + "-journal";
+};
+
+} // namespace
+
+TEST_F(GoingOn, P2_applies_nothing_and_journals_nothing_twice)
+{
+    const auto data = contents(path);
+    {
+        pool opened{path, quiet()};
+        const tm_pool_stats found = opened.stat();
+        EXPECT_EQ(found.recovered, 3u);
+        EXPECT_EQ(found.bytes_applied, 0u);
+        EXPECT_EQ(found.applied, 0u);
+        EXPECT_EQ(found.sequence, 3u);
+        EXPECT_GT(found.journal_used, 0u);
+        EXPECT_TRUE(std::equal(data.begin() + persist::image_offset, data.end(), contents(path).begin() + persist::image_offset));
+        for (std::size_t at = 0; at < ints; at += 512) EXPECT_EQ(opened.data<int>()[at], 3);
+        opened.commit();
+        EXPECT_EQ(opened.stat().pages, 0u) << "what was loaded is nothing new";
+        opened.data<int>()[512] = 4;
+        opened.commit();
+        EXPECT_EQ(opened.stat().pages, 1u);
+        opened.checkpoint();
+        EXPECT_EQ(opened.stat().applied, 4u);
+        EXPECT_EQ(opened.stat().journal_used, 0u);
+        opened.data<int>()[0] = 5;
+        opened.commit();
+    }
+    const pool closed{path};
+    EXPECT_EQ(closed.stat().recovered, 0u);
+    EXPECT_EQ(closed.data<int>()[0], 5);
+    EXPECT_EQ(closed.data<int>()[512], 4);
+    EXPECT_EQ(closed.data<int>()[1024], 3);
+}
+
+TEST_F(GoingOn, P1_a_page_that_is_put_back_to_what_the_data_file_has_is_committed)
+{
+    live([](pool &opened) {
+        opened.data<int>()[0] = 0;
+        opened.commit();
+    });
+    EXPECT_EQ(pool(path).data<int>()[0], 0);
+}
+
+TEST_F(GoingOn, P2_life_after_life)
+{
+    int last = 3;
+    for (int life = 0; life < 12; ++life) {
+        live([&](pool &opened) {
+            for (std::size_t at = 0; at < ints; at += 512) DEMAND(opened.data<int>()[at] == last);
+            if (life % 4 == 2) opened.checkpoint();
+            for (int i = 1; i <= life % 3; ++i) { // none, sometimes
+                for (std::size_t at = 0; at < ints; at += 512) libtm::atomically([&] { libtm::store(opened.data<int>()[at], last + i); });
+                if (i == 2) opened.commit();
+            }
+        });
+        last += life % 3;
+    }
+    const pool opened{path};
+    for (std::size_t at = 0; at < ints; at += 512) EXPECT_EQ(opened.data<int>()[at], last);
+}
+
+TEST_F(GoingOn, P2_groups_of_two_opens_are_applied_by_the_third)
+{
+    const auto store = [](int value) {
+        return [value](pool &opened) {
+            opened.data<int>()[0] = value;
+            opened.commit();
+        };
+    };
+    live(store(4));
+    live(store(5));
+    EXPECT_EQ(pool(path, flags(TM_POOL_READ_ONLY)).data<int>()[0], 5);
+    const Header header = header_of(path, current_copy(path));
+    EXPECT_EQ(header.applied, 4u) << "the third open has applied what two had left";
+    EXPECT_EQ(header.inherited, 0u);
+    const pool opened{path, quiet()};
+    EXPECT_EQ(opened.stat().recovered, 1u);
+    EXPECT_EQ(opened.data<int>()[0], 5);
+    EXPECT_EQ(opened.data<int>()[512], 3);
+}
+
+TEST_F(GoingOn, P22_a_group_that_was_inherited_cannot_be_missing)
+{
+    live([](pool &) {}); // nothing of its own
+    const Header header = header_of(path, current_copy(path));
+    EXPECT_EQ(header.inherited, 3u);
+    const std::vector<GroupHeader> groups = groups_in(journal);
+    ASSERT_EQ(groups.size(), 3u);
+    const auto sound = contents(path), sound_journal = contents(journal);
+    for (const GroupHeader &group : groups) {
+        for (const unsigned how : ways_to_open) {
+            fill(path, sound);
+            fill(journal, sound_journal);
+            flip(journal, group.offset + sizeof group);
+            const Told told = expect_refused(path, EBADMSG, "group " + std::to_string(group.sequence), flags(how), journal);
+            EXPECT_NE(told.expected.find("3 were durable"), std::string::npos) << told.message;
+        }
+    }
+}
+
+TEST_F(GoingOn, P22_a_header_cannot_inherit_from_itself_or_later)
+{
+    live([](pool &) {});
+    Header header = header_of(path, current_copy(path));
+    const auto expect_wrong = [&] {
+        for (const int copy : {0, 1}) forge_header(path, copy, header);
+        expect_refused(path, EBADMSG, "header 0: inherited generation");
+    };
+    for (const std::uint64_t generation : {header.generation, header.generation + 1}) {
+        header.inherited_generation = generation;
+        expect_wrong();
+    }
+    header.inherited = 0;
+    expect_wrong();
+}
+
+TEST_F(GoingOn, with_a_journal_that_is_longer_than_it_shall_be_and_makes_it_shorter)
+{
+    {
+        pool opened{path, journal_of(ring / 4, TM_POOL_NO_THREAD)};
+        EXPECT_EQ(opened.stat().bytes_applied, 0u);
+        EXPECT_EQ(opened.stat().journal_size, ring + persist::groups_offset);
+        opened.checkpoint();
+        opened.data<int>()[0] = 4;
+        opened.commit();
+        EXPECT_EQ(opened.stat().journal_size, ring / 4 + persist::groups_offset);
+        for (int i = 5; i < 500; ++i) {
+            opened.data<int>()[0] = i;
+            opened.commit();
+        }
+    }
+    EXPECT_EQ(pool(path).data<int>()[0], 499);
+}
+
+TEST_F(GoingOn, not_with_a_journal_that_is_too_short)
+{
+    const pool opened{path, journal_of(2 * ring, TM_POOL_NO_THREAD)};
+    EXPECT_GT(opened.stat().bytes_applied, 0u);
+    EXPECT_EQ(opened.stat().journal_size, 2 * ring + persist::groups_offset);
+    EXPECT_EQ(opened.data<int>()[512], 3);
+}
+
+TEST_F(GoingOn, with_pages_that_are_not_in_memory)
+{
+    const int file = ::open(path.c_str(), O_RDWR);
+    ASSERT_GE(file, 0);
+    ASSERT_EQ(::fdatasync(file), 0);
+    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(file);
+    const pool opened{path, quiet()};
+    for (std::size_t at = 0; at < ints; at += 512) EXPECT_EQ(opened.data<int>()[at], 3);
+}
+
+TEST_F(GoingOn, tickets_go_on_behind_those_of_the_groups)
+{
+    pool opened{path, quiet()};
+    const auto before = opened.ticket();
+    libtm::atomically([&] { libtm::store(opened.data<int>()[0], 4); });
+    EXPECT_EQ(opened.ticket(), before + 1);
+    opened.wait(opened.ticket());
+}
