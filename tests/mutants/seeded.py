@@ -111,7 +111,7 @@ def try_all(kind, table_name, args, code, test):
     mutants = table(table_name)
     code.demand_texts(mutants)
     if args.only:
-        wanted = {n: m for n, m in mutants.items() if args.only in n}
+        wanted = {n: m for n, m in mutants.items() if any(part in n for part in args.only.split(","))}
         if not wanted:
             sys.exit(f"no bug has {args.only} in its name")
     elif args.all or "TM_TEST_LONG" in os.environ:
@@ -141,7 +141,7 @@ def arguments(parser):
     parser.add_argument("build")
     parser.add_argument("library")
     parser.add_argument("compiler")
-    parser.add_argument("--only", help="the bugs whose names contain this")
+    parser.add_argument("--only", help="the bugs whose names contain this, or one of these: A,B")
     parser.add_argument("--all", action="store_true", help="not only a third of them")
     parser.add_argument("--keep", action="store_true", help="keep what was built")
     return parser

@@ -261,7 +261,6 @@ TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
 int main(int argc, char **argv)
 {
     ::testing::InitGoogleTest(&argc, argv);
-    tm_config_set("detection", "compare"); // what is on the disk does not depend on it
     const int result = RUN_ALL_TESTS();
     report_sums();
     return result;
