@@ -2,7 +2,9 @@
 /** An open after a crash that goes on with the journal that it finds, and applies nothing. */
 #include "inside.hpp"
 
+#include <chrono>
 #include <fcntl.h>
+#include <thread>
 
 using namespace libtm::testing;
 using libtm::pool;
@@ -85,6 +87,34 @@ TEST_F(GoingOn, P1_a_page_that_is_put_back_to_what_the_data_file_has_is_committe
         opened.commit();
     });
     EXPECT_EQ(pool(path).data<int>()[0], 0);
+}
+
+TEST_F(GoingOn, P1_a_page_that_is_put_back_after_a_part_of_the_groups_was_applied)
+{
+    // More than a quarter of the ring, which the worker applies at once, and then the first change of the last page.
+    const std::string other = directory / "other";
+    constexpr std::size_t last = 7 * 1024;
+    and_be_killed([&] {
+        pool made{other, ints * sizeof(int), quiet()};
+        for (int i = 1; i <= 20; ++i) {
+            std::fill_n(made.data<int>(), last, i);
+            made.commit();
+        }
+        made.data<int>()[last] = 1;
+        made.commit();
+        die();
+    });
+    and_be_killed([&] {
+        pool opened{other, journal_of(ring)};
+        DEMAND(opened.data<int>()[0] == 20 && opened.data<int>()[last] == 1);
+        for (int i = 0; i < 10000 && opened.stat().journal_used > ring / 4; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        const auto applied = opened.stat().applied;
+        DEMAND(applied > 0 && applied < 21);
+        opened.data<int>()[last] = 0; // what the data file has
+        opened.commit();
+        die();
+    });
+    EXPECT_EQ(pool(other).data<int>()[last], 0);
 }
 
 TEST_F(GoingOn, P2_life_after_life)

@@ -258,6 +258,60 @@ TEST(CrashStates, P3_P4_of_a_pool_opened_after_each_call_has_failed)
                 }, first, options);
 }
 
+TEST(CrashStates, P4_of_a_journal_that_a_failed_open_was_to_make_longer)
+{
+    const auto with_journal = [](tm_storage *files, std::uint64_t blocks) {
+        tm_pool_attr attr{};
+        attr.journal = blocks * 4096;
+        attr.storage = files;
+        attr.flags = TM_POOL_NO_THREAD;
+        return attr;
+    };
+    const auto commit = [](Pool &pool, char value, crash::Marks &marks) {
+        pool.data()[0] = value;
+        marks("begins", static_cast<std::uint64_t>(value));
+        pool.commit();
+        marks("returned", static_cast<std::uint64_t>(value));
+    };
+    bool has_failed = true;
+    const auto live = [&](std::uint64_t failing, crash::Disk::AfterFailure seen, tm_storage *files, crash::Marks &marks) {
+        marks.disk().after_failure(seen);
+        {
+            const auto pool = Pool::create(pool_path, page, with_journal(files, 4));
+            marks("created");
+            commit(*pool, 1, marks);
+        }
+        crash::Faults faults(files, failing, {crash::Fault::error, EIO, true});
+        has_failed = false;
+        try {
+            Pool::open(pool_path, with_journal(faults.storage(), 12));
+        } catch (const Failure &) {
+            has_failed = true;
+        }
+        const auto pool = Pool::open(pool_path, with_journal(files, 12));
+        for (char value = 2; value < 9; ++value) commit(*pool, value, marks); // beyond what was the end
+    };
+    const auto check = [&](tm_storage *files, const crash::Moment &moment) -> std::string {
+        try {
+            const auto pool = Pool::open(pool_path, with_journal(files, 12));
+            const auto value = static_cast<std::uint64_t>(pool->data()[0]);
+            if (value < moment.last("returned") || value > moment.last("begins")) return "it has the value of commit " + std::to_string(value);
+        } catch (const Failure &failure) {
+            if (failure.code != ENOENT || moment.reached("created", 0)) return failure.message();
+        }
+        return {};
+    };
+    crash::Options options;
+    options.recoveries = 0;
+    options.bounds = {64, 8, 16};
+    options.most_states = is_long() ? 0 : is_quick() ? 50 : 400;
+    for (const crash::Disk::AfterFailure seen : {crash::Disk::AfterFailure::see_new, crash::Disk::AfterFailure::see_old})
+        for (std::uint64_t at = 0, in_a_row = 0; in_a_row < 10; ++at) { // some failures do not matter
+            explore("failure at call " + std::to_string(at), [&](tm_storage *files, crash::Marks &marks) { live(at, seen, files, marks); }, check, options);
+            in_a_row = has_failed ? 0 : in_a_row + 1;
+        }
+}
+
 int main(int argc, char **argv)
 {
     ::testing::InitGoogleTest(&argc, argv);
