@@ -173,10 +173,16 @@ TEST(Pointers, M11_copies_point_to_the_same_from_elsewhere)
     pptr<pptr<long>> far = &array[1];
     EXPECT_EQ(**far, 2);
     EXPECT_EQ((*far).get(), &objects[1]);
-    for (char *byte = reinterpret_cast<char *>(&far) - 2; byte != reinterpret_cast<char *>(&far) + 10; ++byte) {
-        pptr<char> any; // each distance around its own place, also those within it
-        any = byte;
-        EXPECT_EQ(any.get(), byte);
+    struct {
+        char before[4];
+        pptr<char> any;
+        char after[4];
+    } around;
+    char *const own = reinterpret_cast<char *>(&around.any);
+    for (char *byte = own - 4; byte != own + sizeof around.any + 4; ++byte) { // each distance around its own place, also those within it
+        around.any = byte;
+        if (byte == own + 1) EXPECT_FALSE(around.any) << "its second byte is what null stands for";
+        else EXPECT_EQ(around.any.get(), byte);
     }
 }
 

@@ -52,20 +52,12 @@ public:
     friend bool operator==(const pptr &a, const T *b) noexcept { return a.get() == b; }
 
 private:
-    /** 0 is null, so distances from 0 on, that to itself, are one more than they are. */
-    std::intptr_t to(const T *object) const noexcept
-    {
-        if (!object) return 0;
-        const auto distance = static_cast<std::intptr_t>(reinterpret_cast<std::uintptr_t>(object) - reinterpret_cast<std::uintptr_t>(this));
-        return distance < 0 ? distance : distance + 1;
-    }
-    T *from(std::intptr_t stored) const noexcept
-    {
-        if (stored == 0) return nullptr;
-        return reinterpret_cast<T *>(reinterpret_cast<std::uintptr_t>(this) + static_cast<std::uintptr_t>(stored < 0 ? stored : stored - 1));
-    }
+    /** What distances are from: the pointer's second byte, where no object can begin. So 0 is null, and who follows a chain of pointers waits for one addition at each. */
+    std::uintptr_t origin() const noexcept { return reinterpret_cast<std::uintptr_t>(this) + 1; }
+    std::uintptr_t to(const T *object) const noexcept { return object ? reinterpret_cast<std::uintptr_t>(object) - origin() : 0; }
+    T *from(std::uintptr_t distance) const noexcept { return distance ? reinterpret_cast<T *>(origin() + distance) : nullptr; }
 
-    std::intptr_t distance_ = 0;
+    std::uintptr_t distance_ = 0;
 };
 
 } // namespace libtm
