@@ -148,9 +148,9 @@ private:
 } // namespace detail
 
 /**
- * Run a part of the block that only loads, such as a search: `part(get)`, where `get(object)` is load(object). It is compiled twice, and asked once, instead of at each load, is whether the loads may be plain because no
- * other transaction runs; so a search in a tree takes 0.83 of the time, and a few loads gain nothing. Returns what the part returns, throws what it throws. May restart the transaction, as load() may; outside of any it is
- * what load() is there.
+ * Run a part of the block that only loads, such as a search: `part(get)`, where `get(object)` is load(object). It is compiled twice, with plain loads for a transaction that runs alone and with loads by
+ * orec; which it is, is asked once, not at each load. So a search in a tree takes 0.83 of the time; a few loads gain nothing. Returns what the part returns, throws what it throws. May restart the transaction, as
+ * load() may; outside of any it is what load() is there.
  *
  *     const long sum = libtm::reading([&](auto get) { return get(a) + get(b); });
  *
