@@ -141,9 +141,9 @@ void measure(benchmark::State &state, bench_run::opened &on, const task &t, std:
 void add_commits(std::vector<subject> &to, bench_run &run)
 {
     for (const task &t : {task{1, extent::page, false}, {8, extent::page, false}, {64, extent::page, false}, {1024, extent::page, false}, {8, extent::word, false},
-                          {8, extent::page, true}, {1024, extent::page, true}})
+                          {8, extent::page, true}, {1024, extent::page, true}, {8, extent::word, true}, {1024, extent::word, true}})
         for (const variant &v : run.known().variants) {
-            if (t.sustained && !v.sustained) continue;
+            if ((t.sustained && !v.sustained) || (v.words_only && t.what != extent::word)) continue;
             const std::int64_t length = std::int64_t{1'000'000} * (t.sustained ? run.chosen().sustain_ms : run.chosen().window_ms);
             to.push_back({name_of(t), v.name, [&run, &v, t, length](benchmark::State &state) { run.guard(state, [&] { measure(state, run.get(v), t, length); }); }});
         }

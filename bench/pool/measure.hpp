@@ -64,7 +64,7 @@ private:
     bool failed_ = false;
 };
 
-/** commit-N, commit-N-word: windows of commits of N pages. sustain-N: longer, and write-back is part of it. */
+/** commit-N, commit-N-word: windows of commits of N pages, or of a word in each of them. sustain-N, sustain-N-word: longer, and write-back is part of it. */
 void add_commits(std::vector<subject> &to, bench_run &run);
 /** detect: find 1 % of changed pages. */
 void add_detection(std::vector<subject> &to, bench_run &run);

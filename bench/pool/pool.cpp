@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file pool.cpp
- * A pool of libtm-persist: plain stores, then tm_pool_commit().
+ * A pool of libtm-persist: plain stores, then tm_pool_commit(); or transactions.
  */
 #include "files.hpp"
 #include "store.hpp"
+#include <filesystem>
 #include <stdexcept>
-#include <tm/persist.h>
+#include <tm/persist.hpp>
 #include <utility>
 
 namespace bench {
@@ -23,7 +24,7 @@ tm_pool *ask(tm_pool *pool)
     return pool;
 }
 
-class pool final : public store {
+class pool : public store {
 public:
     /** Takes it over. */
     pool(const site &where, tm_pool *opened) : where_(where), pool_(opened) {}
@@ -31,15 +32,11 @@ public:
     pool(const pool &) = delete;
     pool &operator=(const pool &) = delete;
 
-    static std::unique_ptr<pool> create(const site &where, const tm_pool_attr *attr)
+    template <class Pool = pool> static std::unique_ptr<pool> create(const site &where, const tm_pool_attr *attr)
     {
-        auto result = std::make_unique<pool>(where, ask(tm_pool_create(where.path.c_str(), where.bytes, attr)));
+        auto result = std::make_unique<Pool>(where, ask(tm_pool_create(where.path.c_str(), where.bytes, attr)));
         touch(result->data(), where.bytes);
         return result;
-    }
-    static std::unique_ptr<pool> open(const site &where)
-    {
-        return std::make_unique<pool>(where, ask(tm_pool_open(where.path.c_str(), nullptr)));
     }
 
     void commit(std::span<const change> changes) override
@@ -63,8 +60,10 @@ public:
     }
     std::string note() override { return stats().detection; }
 
-private:
+protected:
     char *data() const { return static_cast<char *>(tm_pool_data(pool_)); }
+
+private:
     tm_pool_stats stats() const
     {
         tm_pool_stats result;
@@ -74,6 +73,19 @@ private:
 
     site where_;
     tm_pool *pool_;
+};
+
+/** The words of a commit are stored in a transaction. */
+class transactions final : public pool {
+public:
+    using pool::pool;
+
+    void commit(std::span<const change> changes) override
+    {
+        libtm::atomically([&] {
+            for (const change &c : changes) libtm::store(*reinterpret_cast<std::uint64_t *>(data() + c.page * page_size), content::first(c.page, c.version));
+        });
+    }
 };
 
 } // namespace
@@ -87,10 +99,21 @@ void add_pool(catalogue &to)
         return pool::create(where, &attr);
     };
     to.variants.push_back({"pool", true, [with_journal](const site &where) { return with_journal(where, journal_bytes, 0); }});
+    for (const auto &[name, durability] : {std::pair{"transactions", TM_DURABILITY_SYNC}, std::pair{"transactions-soon", TM_DURABILITY_ASYNC}})
+        to.variants.push_back({name, true,
+                               [durability](const site &where) {
+                                   tm_pool_attr attr;
+                                   attr.journal = journal_bytes;
+                                   attr.durability = durability;
+                                   return pool::create<transactions>(where, &attr);
+                               },
+                               true});
     // Room for the journal's own frames, and no checkpoint ever.
     const auto to_crash = [with_journal](const site &where, std::size_t journal) { return with_journal(where, journal / 4 * 5, TM_POOL_NO_THREAD); };
     const auto open = [](const site &where) {
-        auto result = pool::open(where);
+        tm_pool_attr attr;
+        attr.journal = std::filesystem::file_size(where.path + "-journal") - page_size; // as it was made
+        auto result = std::make_unique<pool>(where, ask(tm_pool_open(where.path.c_str(), &attr)));
         static_cast<void>(*const_cast<const volatile char *>(result->page(0)));
         return result;
     };

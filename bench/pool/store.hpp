@@ -53,6 +53,7 @@ struct variant {
     std::string name;
     bool sustained; /**< also over many commits, with write-back */
     std::function<std::unique_ptr<store>(const site &)> create;
+    bool words_only = false; /**< changes of whole pages are not for it */
 };
 
 /** A store with a journal, to be opened after a crash. */

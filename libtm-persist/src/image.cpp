@@ -194,14 +194,18 @@ void Image::changed(std::uint64_t offset, std::uint64_t size, std::uint64_t tick
     }
 }
 
-bool Image::is_in_memory(std::uint64_t offset) const noexcept
+void Image::expect(const File &data, std::vector<std::uint64_t> &offsets)
 {
-    unsigned char is = 1;
-    ::mincore(live(offset / page_size_), page_size_, &is);
-    return is & 1;
+    std::sort(offsets.begin(), offsets.end());
+    offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+    std::erase_if(offsets, [&](std::uint64_t offset) {
+        unsigned char is = 0;
+        return ::mincore(region_.base() + offset, page_size_, &is) == 0 && is & 1;
+    });
+    // Side by side, not one after the other.
+    for (const std::uint64_t offset : offsets) ::madvise(region_.base() + offset, page_size_, MADV_WILLNEED);
+    for (const std::uint64_t offset : offsets) data.read(before_.data(), page_size_, image_offset + offset);
 }
-
-void Image::expect(std::uint64_t offset) const noexcept { ::madvise(live(offset / page_size_), page_size_, MADV_WILLNEED); }
 
 void Image::load(std::uint64_t offset, const char *bytes, std::uint64_t size, std::uint64_t ticket) noexcept
 {

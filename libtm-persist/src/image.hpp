@@ -81,10 +81,10 @@ public:
     /**@{*/
     /** Whether that can be told from what is stored later. */
     bool can_load() const { return dirty_->forgets(); }
-    /** Whether the page is in memory, as far as is known. */
-    bool is_in_memory(std::uint64_t offset) const noexcept;
-    /** The page will be loaded to: have it read. */
-    void expect(std::uint64_t offset) const noexcept;
+    /** Have the file's pages at these offsets in memory, all that were not loaded to before; sorts them. What cannot be read throws, where a store would end the process. */
+    void expect(const File &data, std::vector<std::uint64_t> &offsets);
+    /** Whether the page has a private copy. */
+    bool is_loaded(std::uint64_t offset) const { return state(offset / page_size_).copied; }
     /** The commit `ticket` has stored these bytes. In the order of commits. */
     void load(std::uint64_t offset, const char *bytes, std::uint64_t size, std::uint64_t ticket) noexcept;
     /** That was all: what is stored from now on is new. */

@@ -41,8 +41,8 @@ public:
      * blocks are written, it and its name are durable. Throws EEXIST if there is a file that does not belong to the pool.
      */
     Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use);
-    /** The journal of an open before, which this one goes on with: with these groups behind header.applied, the last of which ends at `head`. It is not shorter than it shall be. */
-    Journal(File file, const Header &header, std::uint64_t size, std::list<Group> groups, std::uint64_t head);
+    /** The journal of an open before, which this one goes on with: as long as it shall be, with these groups behind header.applied, the last of which ends at `head`. */
+    Journal(File file, const Header &header, std::list<Group> groups, std::uint64_t head);
     /** Bytes of the file for a ring of so many. */
     static std::uint64_t file_bytes(std::uint64_t size) { return groups_offset + rounded_up(size, block_size); }
 

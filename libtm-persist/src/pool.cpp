@@ -23,7 +23,7 @@
  *
  * Invariants:
  * 1. No byte of a group is in the data file before the group is durable. (e) takes groups that (d) has synced.
- * 2. No byte of a group is destroyed before a durable header says that it is applied: (g), and the same at the end of recovery.
+ * 2. No byte of a group is destroyed before a durable header says that it is applied: (g), and the same at the end of a recovery that applies.
  * 3. The data file with the groups behind header.applied, in their order, is the last committed state; at every moment, and whatever part of a
  *    checkpoint has reached the disk, since every frame holds absolute bytes.
  * 4. Groups are bound to the pool, to their place and to the generation of the header, which grows at each open by a random step: no group of another
@@ -102,6 +102,11 @@ void demand_layout(const Header &header, const std::string &path, const tm_pool_
                   "Open it with the program that made it, or convert it"};
 }
 
+Failure has_changed(const GroupReader &reader, const Span &span)
+{
+    return {EIO, reader.journal().path(), "group " + std::to_string(span.sequence), span.offset, "other bytes than a moment ago", {}, "Somebody else writes to the journal, or it cannot be read"};
+}
+
 std::uint64_t next_number()
 {
     static std::atomic<std::uint64_t> last{0};
@@ -162,8 +167,7 @@ void Pool::open_data(const tm_pool_attr &attr)
     const std::uint64_t there = data_.size();
     if (there < image_offset + header.image_size)
         throw Failure{EBADMSG, path_, "size", 0, std::to_string(there) + " bytes", std::to_string(image_offset + header.image_size), "The file has been cut off: restore it from a backup"};
-    Region region = region_for(header, path_, attr);
-    image_ = Image(std::move(region), data_, header.image_size, header.page_size, detection_option().c_str());
+    map_image(attr);
     // What is refused is left as it is: the header is settled when the journal has been read.
     std::optional<Left> left;
     if (header.state == Header::open) left = recover(attr);
@@ -172,6 +176,16 @@ void Pool::open_data(const tm_pool_attr &attr)
         settle_header(data_, header_);
     }
     start(attr, std::move(left));
+}
+
+void Pool::map_image(const tm_pool_attr &attr)
+{
+    const Header &header = header_.header;
+    watched_.reset();
+    image_ = Image();
+    image_ = Image(region_for(header, path_, attr), data_, header.image_size, header.page_size, detection_option().c_str());
+    watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(image_.base()), header.image_size, path_);
+    watched_->add(data_);
 }
 
 /** Find what the data file does not contain. Nothing: it does now, and the journal is to be made anew. */
@@ -186,11 +200,18 @@ std::optional<Pool::Left> Pool::recover(const tm_pool_attr &attr)
                       "The pool was not closed, so it needs its journal: put it beside the pool"};
     GroupReader reader(journal, header);
     Chain chain(reader, header.applied, header.tail);
-    // Groups of three opens have no place in one ring.
-    const bool goes_on = header.inherited <= header.applied && journal.size() >= Journal::file_bytes(journal_size(attr, header.image_size)) && image_.can_load();
+    // Inherited groups cannot be inherited again, beside this open's: a header has two generations. A file of another length may have blocks that were never written.
+    bool goes_on = header.inherited <= header.applied && journal.size() == Journal::file_bytes(journal_size(attr, header.image_size)) && image_.can_load();
     while (const std::optional<Span> span = chain.next()) {
         left.groups.push_back({*span, ++durable_});
-        if (goes_on) load(reader, left.groups.back());
+        if (!goes_on) continue;
+        try {
+            load(reader, left.groups.back());
+        } catch (const Failure &failure) {
+            if (failure.file != data_.path()) throw;
+            goes_on = false; // perhaps the groups have all of what cannot be read
+            map_image(attr);
+        }
     }
     left.head = chain.end();
     chain.demand_complete(left.groups);
@@ -202,6 +223,7 @@ std::optional<Pool::Left> Pool::recover(const tm_pool_attr &attr)
     }
     image_.end_load();
     make_durable_again(reader, left);
+    sync_directory(storage_, journal.path()); // somebody may have put the files there
     write_in_place(data_, header_);
     return left;
 }
@@ -209,20 +231,19 @@ std::optional<Pool::Left> Pool::recover(const tm_pool_attr &attr)
 GroupHeader Pool::header_of(GroupReader &reader, const Span &span)
 {
     if (const std::optional<GroupHeader> group = reader.header_at(span.offset, span.sequence)) return *group;
-    throw Failure{EIO, reader.journal().path(), "group " + std::to_string(span.sequence), span.offset, "other bytes than a moment ago", {}, "Somebody else writes to the journal"};
+    throw has_changed(reader, span);
 }
 
 /** Into the image. */
 void Pool::load(GroupReader &reader, const Group &group)
 {
     const GroupHeader header = header_of(reader, group);
-    // Each page is read before it is copied. If the first one has to come from the device, so do the others, perhaps: side by side, not one after the other.
-    bool is_first = true, is_cold = false;
+    std::vector<std::uint64_t> pages;
     reader.each_frame(header, [&](const Frame &frame, const char *) {
-        if (is_first) is_cold = !image_.is_in_memory(frame.offset);
-        if (is_cold) image_.expect(frame.offset);
-        is_first = false;
+        const std::uint64_t page = frame.offset / header_.header.page_size * header_.header.page_size;
+        if (!image_.is_loaded(page) && (pages.empty() || pages.back() != page)) pages.push_back(page);
     });
+    image_.expect(data_, pages);
     reader.each_frame(header, [&](const Frame &frame, const char *bytes) { image_.load(frame.offset, bytes, frame.bytes, group.ticket); });
 }
 
@@ -240,6 +261,9 @@ void Pool::make_durable_again(GroupReader &reader, const Left &left)
             left.journal.read(chunk.data(), count, at);
             left.journal.write(chunk.data(), count, at);
         }
+    // What was written is what was read now, which must be what was found to be valid.
+    reader.forget();
+    if (!left.groups.empty() && !reader.body_is_valid(header_of(reader, left.groups.back()))) throw has_changed(reader, left.groups.back());
     left.journal.sync();
 }
 
@@ -279,7 +303,7 @@ void Pool::start(const tm_pool_attr &attr, std::optional<Left> left)
     next.header.inherited = left && !left->groups.empty() ? left->groups.back().sequence : 0;
     next.header.inherited_generation = next.header.inherited ? header_.header.generation : 0;
     if (left) {
-        journal_ = Journal(std::move(left->journal), next.header, journal_size(attr, next.header.image_size), std::move(left->groups), left->head);
+        journal_ = Journal(std::move(left->journal), next.header, std::move(left->groups), left->head);
     } else {
         journal_ = Journal(storage_, journal_path(path_), next.header, journal_size(attr, next.header.image_size), header_.header.state == Header::open);
         next.header.tail = journal_.head();
@@ -290,8 +314,6 @@ void Pool::start(const tm_pool_attr &attr, std::optional<Left> left)
     applied_ = header_.header.applied;
     image_size_ = header_.header.image_size;
     heap_begin_ = header_.header.heap;
-    watched_ = std::make_unique<Watched>(reinterpret_cast<std::uint64_t>(image_.base()), image_size_, path_);
-    watched_->add(data_);
     watched_->add(journal_.file());
     attend_to(*this, image_.base(), image_.reserve());
     if (!(flags_ & TM_POOL_NO_THREAD)) {

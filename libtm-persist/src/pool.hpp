@@ -132,6 +132,7 @@ private:
     void start(const tm_pool_attr &attr, std::optional<Left> left);
     std::optional<Left> recover(const tm_pool_attr &attr);
     static GroupHeader header_of(GroupReader &reader, const Span &span);
+    void map_image(const tm_pool_attr &attr);
     void load(GroupReader &reader, const Group &group);
     static void make_durable_again(GroupReader &reader, const Left &left);
     void apply_left(GroupReader &reader, const Left &left);

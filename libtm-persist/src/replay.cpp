@@ -15,7 +15,7 @@ namespace libtm::persist {
 namespace {
 
 constexpr std::size_t window_size = 1 << 20; ///< more than a frame of the biggest page
-constexpr std::size_t batch_size = 8 << 20;  ///< bytes of frames that are composed at once, with what is kept about each
+constexpr std::size_t run_size = 8 << 20;    ///< bytes of pages that are written at once
 
 } // namespace
 
@@ -130,7 +130,7 @@ void Chain::demand_complete(const std::list<Group> &known)
 void Applier::add(const GroupHeader &group)
 {
     reader_.each_frame(group, [&](const Frame &frame, const char *bytes) {
-        if (bytes_.size() + frame.bytes + 2 * pieces_.size() * sizeof(Piece) > batch_size) flush();
+        if (bytes_.size() + frame.bytes + 2 * pieces_.size() * sizeof(Piece) > most_composed) flush();
         pieces_.push_back({frame.offset, frame.bytes, static_cast<std::uint32_t>(bytes_.size())});
         bytes_.insert(bytes_.end(), bytes, bytes + frame.bytes);
     });
@@ -175,7 +175,7 @@ void Applier::flush()
         bool is_whole = false;
         for (; end < pieces_.size() && pieces_[end].offset / page_size_ * page_size_ == page; ++end)
             if (pieces_[end].bytes == page_size_) first = end, is_whole = true;
-        if (page != run_begin + pages_.size() || pages_.size() >= std::min<std::uint64_t>(batch_size, sync_each_)) write_run();
+        if (page != run_begin + pages_.size() || pages_.size() >= std::min<std::uint64_t>(run_size, sync_each_)) write_run();
         if (pages_.empty()) run_begin = page;
         const std::size_t at = pages_.size();
         pages_.resize(at + page_size_);

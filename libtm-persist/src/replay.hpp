@@ -88,6 +88,12 @@ private:
     std::uint64_t last_, end_;
 };
 
+/**
+ * Bytes of frames that are composed at once, with what is kept about each: small ones of a quarter of a journal of 64 MiB. The more, the more of them are for the same page, which is written once. Tests
+ * set it to less.
+ */
+inline std::size_t most_composed = 32 << 20;
+
 /** Where the frames of groups go: page by page, each composed of all that was added, in ascending order. */
 class Applier {
 public:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The journal beside a pool: missing, another's, damaged, or left over from another life. */
 #include "inside.hpp"
+#include "replay.hpp"
 
 using namespace libtm::testing;
 using libtm::pool;
@@ -166,6 +167,27 @@ TEST(Journals, P8_a_group_that_lies_elsewhere_than_it_says_is_not_replayed)
         const pool opened{copy, flags(TM_POOL_ANYWHERE)};
         EXPECT_EQ(opened.stat().recovered, groups.size() + says_so);
     }
+}
+
+TEST(Journals, P2_more_frames_than_are_composed_at_once)
+{
+    struct Few {
+        std::size_t before = persist::most_composed;
+        Few() { persist::most_composed = 1000; }
+        ~Few() { persist::most_composed = before; }
+    } const few;
+    const Directory directory;
+    const std::string path = directory / "pool";
+    constexpr std::size_t ints = 16 * 1024;
+    {
+        pool made{path, ints * sizeof(int), journal_of(1 << 20, TM_POOL_NO_THREAD)};
+        for (int i = 1; i <= 3; ++i)
+            libtm::atomically([&] {
+                for (std::size_t at = 0; at < ints; at += 200) libtm::store(made.data<int>()[at], i * static_cast<int>(at));
+            });
+    }
+    const pool opened{path};
+    for (std::size_t at = 0; at < ints; at += 200) EXPECT_EQ(opened.data<int>()[at], 3 * static_cast<int>(at));
 }
 
 TEST(Journals, P8_a_leftover_beside_a_closed_pool_is_used_again)
