@@ -126,7 +126,8 @@ void write_header(const File &data, ReadHeader &current);
 void write_in_place(const File &data, const ReadHeader &current);
 /**
  * Make both copies say on the disk what was read. A sync that failed in an earlier life may have left the one that was read in the page cache alone, or a
- * later one on the disk alone, where nobody sees it until a crash. So each is written once more and synced, the one that counts first.
+ * later one on the disk alone, where nobody sees it until a crash. So each is written once more and synced, the one that counts first. Who writes another header right after
+ * needs write_in_place() alone: that goes to the other copy.
  */
 void settle_header(const File &data, ReadHeader &current);
 
