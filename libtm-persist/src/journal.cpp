@@ -61,14 +61,19 @@ void Journal::make_whole(const Uuid &uuid)
     if (there > end_) file_.truncate(end_);
     file_.sync();
     // The header comes last, so that what has one was written as a whole.
+    write_first_block(file_, uuid);
+    file_.sync();
+}
+
+void Journal::write_first_block(const File &file, const Uuid &uuid)
+{
     JournalHeader first{};
     std::memcpy(first.magic, JournalHeader::expected_magic, sizeof first.magic);
     first.byte_order = byte_order_mark;
     first.format = format_version;
     first.uuid = uuid;
     const auto block = sealed(first);
-    file_.write(block.data(), block.size(), 0);
-    file_.sync();
+    file.write(block.data(), block.size(), 0);
 }
 
 std::optional<Span> Journal::place(std::uint64_t bytes)

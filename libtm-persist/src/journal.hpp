@@ -43,6 +43,8 @@ public:
     Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use);
     /** The journal of an open before, which this one goes on with: as long as it shall be, with these groups behind header.applied, the last of which ends at `head`. */
     Journal(File file, const Header &header, std::list<Group> groups, std::uint64_t head);
+    /** That it is the journal of that pool. */
+    static void write_first_block(const File &file, const Uuid &uuid);
     /** Bytes of the file for a ring of so many. */
     static std::uint64_t file_bytes(std::uint64_t size) { return groups_offset + rounded_up(size, block_size); }
 

@@ -253,6 +253,7 @@ void Pool::make_durable_again(GroupReader &reader, const Left &left)
     const std::uint64_t size = left.journal.size();
     left.journal.truncate(size + block_size);
     left.journal.truncate(size);
+    Journal::write_first_block(left.journal, reader.header().uuid);
     const std::uint64_t durable = left.groups.empty() ? 0 : header_of(reader, left.groups.back()).durable;
     std::vector<char> chunk(1 << 20);
     for (const Span &span : left.groups)
