@@ -198,7 +198,14 @@ void Image::expect(const File &data, std::vector<std::uint64_t> &offsets)
 {
     std::sort(offsets.begin(), offsets.end());
     offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+    // One question for all pages takes less than one for each of thousands.
+    constexpr std::size_t many_pages = 4 << 20;
+    if (in_memory_.empty() && pages_ <= many_pages) {
+        in_memory_.resize(pages_);
+        if (::mincore(region_.base(), size(), in_memory_.data()) != 0) std::fill(in_memory_.begin(), in_memory_.end(), 0);
+    }
     std::erase_if(offsets, [&](std::uint64_t offset) {
+        if (!in_memory_.empty()) return (in_memory_[offset / page_size_] & 1) != 0;
         unsigned char is = 0;
         return ::mincore(region_.base() + offset, page_size_, &is) == 0 && is & 1;
     });
@@ -215,6 +222,7 @@ void Image::load(std::uint64_t offset, const char *bytes, std::uint64_t size, st
 
 void Image::end_load() noexcept
 {
+    in_memory_ = {};
     std::vector<PageRun> loaded;
     if (dirty_->scan({0, pages_}, loaded) != 0) all_pending_ = true;
 }

@@ -129,6 +129,7 @@ private:
     bool all_pending_ = false;
     std::deque<std::size_t> twins_; ///< pages that have one
     std::vector<char> now_, before_; ///< a page each
+    std::vector<unsigned char> in_memory_; ///< while it is loaded: by page, as mincore(2) says
 };
 
 } // namespace libtm::persist
