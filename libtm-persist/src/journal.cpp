@@ -47,8 +47,9 @@ Journal::Journal(tm_storage &storage, const std::string &path, const Header &hea
     }
 }
 
-Journal::Journal(File file, const Header &header, std::list<Group> groups, std::uint64_t head)
-    : file_(std::move(file)), seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(file_.size()), end_(usual_end_), head_(head),
+Journal::Journal(File file, const Header &header, std::list<Group> groups)
+    : file_(std::move(file)), seed_(seed_of(header.uuid)), generation_(header.generation), usual_end_(file_.size()), end_(usual_end_),
+      head_(groups.empty() ? header.tail : groups.back().end()),
       last_(groups.empty() ? header.applied : groups.back().sequence), groups_(std::move(groups))
 {
     for (const Group &group : groups_) used_ += group.bytes;

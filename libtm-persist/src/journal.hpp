@@ -41,8 +41,8 @@ public:
      * blocks are written, it and its name are durable. Throws EEXIST if there is a file that does not belong to the pool.
      */
     Journal(tm_storage &storage, const std::string &path, const Header &header, std::uint64_t size, bool is_in_use);
-    /** The journal of an open before, which this one goes on with: as long as it shall be, with these groups behind header.applied, the last of which ends at `head`. */
-    Journal(File file, const Header &header, std::list<Group> groups, std::uint64_t head);
+    /** The journal of an open before, which this one goes on with: as long as it shall be, with these groups behind header.applied. */
+    Journal(File file, const Header &header, std::list<Group> groups);
     /** That it is the journal of that pool. */
     static void write_first_block(const File &file, const Uuid &uuid);
     /** Bytes of the file for a ring of so many. */

@@ -123,11 +123,10 @@ private:
     Pool(std::string path, const tm_pool_attr &attr);
     static std::unique_ptr<Pool> open_copy(const std::string &path, const tm_pool_attr &attr);
     void open_data(const tm_pool_attr &attr);
-    /** What an open goes on with: the journal that a crash has left, the groups in it that are not applied, and their end. */
+    /** What an open goes on with: the journal that a crash has left, and the groups in it that are not applied. */
     struct Left {
         File journal;
         std::list<Group> groups;
-        std::uint64_t head;
     };
     void start(const tm_pool_attr &attr, std::optional<Left> left);
     std::optional<Left> recover(const tm_pool_attr &attr);

@@ -44,20 +44,21 @@ class Pool:
 
     def skipped_without_bugs(self, program):
         """The tests that this machine is not made for. All others must pass."""
-        result = self.run(self.link(program, [], self.code.work), program, True)
+        result = self.run(self.link(program, [], self.code.work), program, True, names_tests=True)
         if result.returncode:
             said = "\n".join(line for line in result.stdout.splitlines() if line and not line.endswith(": Skipped"))
             sys.exit(f"{program.name} fails without any seeded bug: what it says of one would mean nothing\n{said}")
-        return set(re.findall(r"\[  SKIPPED \] (\S+)", result.stdout))
+        return set(re.findall(r"\[  SKIPPED \] ([^\s,]+) \(", result.stdout))
 
     def link(self, program, objects, where):
         # Objects of the library come first, so that their versions of what headers define are taken.
         return self.code.link([*objects, "-Wl,--whole-archive", program.archive, "-Wl,--no-whole-archive", "-Wl,--start-group", self.library, *self.links, "-Wl,--end-group",
                                *(f"-Wl,-rpath,{l.parent}" for l in self.links), "-lgtest_main", "-lgtest", "-lisal", "-pthread"], where / program.name)
 
-    def run(self, path, program, is_quick=False, test=None):
+    def run(self, path, program, is_quick=False, test=None, names_tests=False):
+        arguments = [a for a in program.arguments if not (names_tests and a == "--gtest_brief=1")]
         quick = {"TM_TEST_QUICK": "1"} if is_quick else {}
-        return seeded.run([str(path), *program.arguments, *([f"--gtest_filter={test}"] if test else [])], timeout=SECONDS,
+        return seeded.run([str(path), *arguments, *([f"--gtest_filter={test}"] if test else [])], timeout=SECONDS,
                           env=seeded.environment(TMPDIR=self.directory, **quick), cwd=path.parent)
 
     def test(self, name, mutant):

@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <thread>
 #include <tm/crash.hpp>
+#include <tm/faults.hpp>
 
 using namespace libtm::testing;
 using libtm::pool;
@@ -21,6 +23,8 @@ tm_pool_attr quiet() { return journal_of(ring, TM_POOL_NO_THREAD); }
 
 class GoingOn : public ::testing::Test {
 protected:
+    explicit GoingOn(const char *base = std::getenv("TMPDIR")) : directory(base) {}
+
     /** Open it, do this, and die. */
     template <class Body> void live(Body &&body, const tm_pool_attr &how = quiet())
     {
@@ -47,6 +51,32 @@ protected:
 
     const Directory directory;
     const std::string path = directory / "pool", journal = path + "-journal";
+};
+
+/** Where a page of the data file may not be in memory. */
+class GoingOnOnDisk : public GoingOn {
+protected:
+    GoingOnOnDisk() : GoingOn("/var/tmp") {}
+
+    void SetUp() override
+    {
+        GoingOn::SetUp();
+        if (!IsSkipped() && !evict()) GTEST_SKIP() << "this file system keeps files in memory";
+    }
+
+    /** Have none in memory. False: the file system has no other place for them. */
+    bool evict() const
+    {
+        const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+        EXPECT_EQ(::fdatasync(file), 0);
+        ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+        void *const last = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, file, persist::image_offset + ints * sizeof(int) - 4096);
+        unsigned char is_there = 0;
+        EXPECT_EQ(::mincore(last, 4096, &is_there), 0);
+        ::munmap(last, 4096);
+        ::close(file);
+        return !(is_there & 1);
+    }
 };
 
 } // namespace
@@ -256,15 +286,44 @@ TEST_F(GoingOn, P2_with_files_whose_names_are_not_durable)
     for (const crash::Failure &failure : report.failures) ADD_FAILURE() << failure.what << "\n" << failure.trace;
 }
 
-TEST_F(GoingOn, with_pages_that_are_not_in_memory)
+TEST_F(GoingOnOnDisk, with_pages_that_are_not_in_memory)
 {
-    const int file = ::open(path.c_str(), O_RDWR);
-    ASSERT_GE(file, 0);
-    ASSERT_EQ(::fdatasync(file), 0);
-    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(file);
     const pool opened{path, quiet()};
     for (std::size_t at = 0; at < ints; at += 512) EXPECT_EQ(opened.data<int>()[at], 3);
+}
+
+TEST_F(GoingOnOnDisk, not_with_a_page_that_cannot_be_read)
+{
+    namespace crash = libtm::crash;
+    const auto data = contents(path), groups = contents(journal);
+    std::uint64_t calls = 0;
+    unsigned applied = 0;
+    const auto open_on = [&](crash::Faults &&faults, bool is_in_memory = false) {
+        fill(path, data);
+        fill(journal, groups);
+        if (!is_in_memory) evict();
+        tm_pool_attr attr = quiet();
+        attr.storage = faults.storage();
+        const pool opened{path, attr};
+        calls = faults.calls();
+        applied += opened.stat().bytes_applied > 0;
+        EXPECT_EQ(opened.stat().recovered, 3u);
+        for (std::size_t at = 0; at < ints; at += 512) EXPECT_EQ(opened.data<int>()[at], 3);
+    };
+    open_on(crash::Faults(tm_storage_system()), true);
+    const std::uint64_t least = calls;
+    open_on(crash::Faults(tm_storage_system()));
+    EXPECT_EQ(applied, 0u);
+    const std::uint64_t most = calls;
+    ASSERT_GT(most, least);
+    for (std::uint64_t k = 0; k < most; ++k) {
+        try {
+            open_on(crash::Faults(tm_storage_system(), k, {crash::Fault::error, EIO}));
+        } catch (const libtm::pool_error &error) {
+            EXPECT_EQ(error.code(), EIO);
+        }
+    }
+    EXPECT_EQ(applied, most - least) << "once for each page that is read, of which the groups have all";
 }
 
 TEST_F(GoingOn, tickets_go_on_behind_those_of_the_groups)

@@ -233,12 +233,13 @@ TEST(Journals, P8_groups_of_the_life_before_are_behind_the_new_ones_and_not_repl
     const Directory directory;
     const std::string path = directory / "pool";
     make_and_kill(path);
-    // The first goes on with what is there, the second applies it, since there are groups of two opens in the ring.
-    const unsigned recovered[] = {commits, commits + 1, 1};
     for (int life = 0; life < 3; ++life) {
         and_be_killed([&] {
             pool opened{path, journal_of(1 << 20, TM_POOL_NO_THREAD)};
-            DEMAND(opened.stat().recovered == recovered[life]);
+            // The first goes on with what is there, if it can, and then the second applies it, since there are groups of two opens in the ring.
+            const bool goes_on = std::strcmp(opened.stat().detection, "written") == 0;
+            const int recovered[] = {commits, goes_on ? commits + 1 : 1, 1};
+            DEMAND(static_cast<int>(opened.stat().recovered) == recovered[life]);
             opened.data<int>()[0] = 100 + life;
             opened.commit();
             die();

@@ -52,7 +52,7 @@ public:
     friend bool operator==(const pptr &a, const T *b) noexcept { return a.get() == b; }
 
 private:
-    /** What distances are from: the pointer's second byte, where no object can begin. So 0 is null, and who follows a chain of pointers waits for one addition at each. */
+    /** What distances are from: the pointer's second byte, where no object can begin but a byte of the pointer itself. So 0 is null, and who follows a chain of pointers waits for one addition at each. */
     std::uintptr_t origin() const noexcept { return reinterpret_cast<std::uintptr_t>(this) + 1; }
     std::uintptr_t to(const T *object) const noexcept { return object ? reinterpret_cast<std::uintptr_t>(object) - origin() : 0; }
     T *from(std::uintptr_t distance) const noexcept { return distance ? reinterpret_cast<T *>(origin() + distance) : nullptr; }
