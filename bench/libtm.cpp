@@ -22,6 +22,13 @@ struct block_by_default : block<TM_MODE_DEFAULT> {
     }
 };
 
+/** What only reads, in the way that is meant for it. */
+struct for_reading : lambda<TM_WRITE_BACK, TM_READ_ONLY> {
+    struct access : structures::transactional {
+        static constexpr bool is_for_reading = true;
+    };
+};
+
 /** What a thread alone saves by the bias: write-back without it. */
 struct without_bias : lambda<TM_WRITE_BACK> {
     static constexpr bool concurrent = false; // the option is the process's
@@ -51,7 +58,7 @@ void add_libtm(catalogue &to)
     add_structures<lambda<TM_WRITE_BACK, TM_NO_QUIESCENCE>>(to, "wb-nq");
     add_structures<lambda<TM_WRITE_THROUGH, TM_NO_QUIESCENCE>>(to, "wt-nq");
     add_structures<without_bias>(to, "wb-no-bias");
-    add_reads<lambda<TM_WRITE_BACK, TM_READ_ONLY>>(to, "ro");
+    add_reads<for_reading>(to, "ro");
     add_empty<block_by_default>(to, "default");
     add_empty<block<TM_WRITE_BACK>>(to, "wb-c");
     add_structures<block<TM_WRITE_BACK>>(to, "wb-c");

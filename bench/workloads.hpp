@@ -82,22 +82,8 @@ public:
 
     std::int64_t apply(arguments args)
     {
-        std::uint64_t at = args.start;
-        std::uint64_t sum = 0;
-        for (std::size_t i = 0; i < args.count; ++i) {
-            std::uint64_t &word = words_[at >> shift_];
-            if constexpr (Touch == touch::read) sum += Access::load(word);
-            if constexpr (Touch == touch::write) Access::store(word, at);
-            if constexpr (Touch == touch::modify) Access::store(word, Access::load(word) + 1);
-            if constexpr (Order == order::scattered) at += 0x9e3779b97f4a7c15u;
-            if constexpr (Order == order::sequential) at += std::uint64_t{1} << shift_;
-            if constexpr (Order == order::random) { // xorshift64
-                at ^= at << 13;
-                at ^= at >> 7;
-                at ^= at << 17;
-            }
-        }
-        return Touch == touch::modify ? static_cast<std::int64_t>(args.count) : static_cast<std::int64_t>(sum);
+        if constexpr (requires { Access::is_for_reading; }) return Access::reading([this, args](auto load) { return this->touch_all(args, load); });
+        return touch_all(args, [](const std::uint64_t &word) { return Access::load(word); });
     }
 
     bool intact(std::int64_t total)
@@ -111,6 +97,26 @@ public:
     }
 
 private:
+    template <class Load> [[gnu::always_inline]] std::int64_t touch_all(arguments args, Load load)
+    {
+        std::uint64_t at = args.start;
+        std::uint64_t sum = 0;
+        for (std::size_t i = 0; i < args.count; ++i) {
+            std::uint64_t &word = words_[at >> shift_];
+            if constexpr (Touch == touch::read) sum += load(word);
+            if constexpr (Touch == touch::write) Access::store(word, at);
+            if constexpr (Touch == touch::modify) Access::store(word, load(word) + 1);
+            if constexpr (Order == order::scattered) at += 0x9e3779b97f4a7c15u;
+            if constexpr (Order == order::sequential) at += std::uint64_t{1} << shift_;
+            if constexpr (Order == order::random) { // xorshift64
+                at ^= at << 13;
+                at ^= at >> 7;
+                at ^= at << 17;
+            }
+        }
+        return Touch == touch::modify ? static_cast<std::int64_t>(args.count) : static_cast<std::int64_t>(sum);
+    }
+
     std::vector<std::uint64_t> words_;
     std::size_t count_;
     int shift_;

@@ -7,7 +7,8 @@
  * transactions. No structure begins a transaction: the caller wraps one operation, or several that shall be one, in
  * libtm::atomically. Whoever compares libtm with something else adds a policy of the same four functions.
  *
- * A structure initialises a node by plain stores between allocating and publishing it: until then nobody else can see it.
+ * A structure initialises a node by plain stores between allocating and publishing it: until then nobody else can see it. What then never changes, its key, is `const` and is read
+ * plainly: whoever has loaded a link to the node sees what it was published with, and its memory is not used again before that transaction has ended.
  */
 #ifndef EXAMPLES_STRUCTURES_ACCESS_HPP
 #define EXAMPLES_STRUCTURES_ACCESS_HPP

@@ -3,7 +3,7 @@
  * @file hash_map.hpp
  * A chained hash map with a fixed number of buckets.
  *
- * Loads and stores: find one load for the bucket and two per node (key, next); insert one store; erase one store and a
+ * Loads and stores: find one load for the bucket and one per node (the link); insert one store; erase one store and a
  * release. A new node goes to the end of its chain, to which the search for the key has come anyway, so that it disturbs
  * only those who look for the end. There is no count of the elements: every insertion would conflict with every other.
  */
@@ -78,13 +78,13 @@ public:
     {
         for (std::size_t i = 0; i <= mask_; ++i)
             for (node *n = Access::load(buckets_[i]); n; n = Access::load(n->next))
-                visit(Access::load(n->key), Access::load(n->value));
+                visit(n->key, Access::load(n->value));
     }
 
 private:
     /** 24 bytes with a key and a value of 8 each: inside of one 32-byte stripe wherever the block is aligned to 32. */
     struct node {
-        Key key;
+        const Key key;
         Value value;
         node *next;
     };
@@ -94,7 +94,7 @@ private:
     {
         node **link = &buckets_[bucket(key)];
         node *n = Access::load(*link);
-        while (n && !Equal{}(Access::load(n->key), key)) {
+        while (n && !Equal{}(n->key, key)) {
             link = &n->next;
             n = Access::load(*link);
         }

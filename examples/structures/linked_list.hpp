@@ -3,7 +3,7 @@
  * @file linked_list.hpp
  * A sorted set as a singly linked list: the structure in which transactions read much and write little.
  *
- * Loads and stores: two loads per node passed (key, next); insert one store; erase one store and a release.
+ * Loads and stores: one load per node passed (the link); insert one store; erase one store and a release.
  */
 #ifndef EXAMPLES_STRUCTURES_LINKED_LIST_HPP
 #define EXAMPLES_STRUCTURES_LINKED_LIST_HPP
@@ -57,13 +57,13 @@ public:
     /** Call `visit(key)` for every element, in order. */
     template <class Visit> void for_each(Visit &&visit)
     {
-        for (node *n = Access::load(head_); n; n = Access::load(n->next)) visit(Access::load(n->key));
+        for (node *n = Access::load(head_); n; n = Access::load(n->next)) visit(n->key);
     }
 
 private:
     /** 16 bytes with a key of 8: always inside of one 32-byte stripe. */
     struct node {
-        Key key;
+        const Key key;
         node *next;
     };
 
@@ -82,8 +82,7 @@ private:
             for (;;) {
                 node *const n = get(*link);
                 if (!n) return {link, nullptr, false};
-                const Key here = get(n->key);
-                if (!less(here, wanted)) return {link, n, !less(wanted, here)};
+                if (!less(n->key, wanted)) return {link, n, !less(wanted, n->key)};
                 link = &n->next;
             }
         });

@@ -63,9 +63,8 @@ public:
         return reading<Access>([this, wanted = key](auto get) {
             std::optional<std::pair<Key, Value *>> best;
             for (node *n = get(root_); n;) {
-                const Key here = get(n->key);
-                const bool less = Less{}(here, wanted);
-                if (!less) best.emplace(here, &n->value);
+                const bool less = Less{}(n->key, wanted);
+                if (!less) best.emplace(n->key, &n->value);
                 n = get(n->child[less]);
             }
             return best;
@@ -97,7 +96,7 @@ public:
     /** Call `visit(key, value)` for every element, in order. */
     template <class Visit> void for_each(Visit &&visit)
     {
-        for (node *n = first(); n; n = successor(n)) visit(get(n->key), get(n->value));
+        for (node *n = first(); n; n = successor(n)) visit(n->key, get(n->value));
     }
 
     /** Whether the invariants hold. */
@@ -108,7 +107,7 @@ public:
         if (black_height(root) < 0) return false;
         node *before = nullptr;
         for (node *n = first(); n; before = n, n = successor(n))
-            if (before && !Less{}(get(before->key), get(n->key))) return false;
+            if (before && !Less{}(before->key, n->key)) return false;
         return true;
     }
 
@@ -118,7 +117,7 @@ private:
 
     /** What a search reads comes first, so that recolouring a node, or storing its value, need not disturb those who pass it. */
     struct node {
-        Key key;
+        const Key key;
         node *child[2]; // left, right
         node *parent;
         Value value;
@@ -146,9 +145,8 @@ private:
             const Less less{};
             place at{nullptr, nullptr, false};
             for (node *n = get(root_); n; n = get(n->child[at.side])) {
-                const Key here = get(n->key);
-                const bool right = less(here, wanted);
-                if (!right && !less(wanted, here)) {
+                const bool right = less(n->key, wanted);
+                if (!right && !less(wanted, n->key)) {
                     at.found = n;
                     break;
                 }

@@ -9,7 +9,7 @@
  *
  * The invariants, which check() proves: keys ascend in every list; a node is in the lowest `height(key)` lists, and in no other.
  *
- * Loads and stores: about 4 nodes for each list that is not empty, two loads each (link, key); insert and erase one store for each
+ * Loads and stores: about 4 nodes for each list that is not empty, one load each (the link); insert and erase one store for each
  * list of the node, 4/3 on average, and erase as many loads and a release.
  */
 #ifndef EXAMPLES_STRUCTURES_SKIP_LIST_HPP
@@ -76,7 +76,7 @@ public:
     /** Call `visit(key)` for every element, in order. */
     template <class Visit> void for_each(Visit &&visit)
     {
-        for (node *n = Access::load(head_[0]); n; n = Access::load(n->links()[0])) visit(Access::load(n->key));
+        for (node *n = Access::load(head_[0]); n; n = Access::load(n->links()[0])) visit(n->key);
     }
 
     /** Whether the invariants hold. */
@@ -89,8 +89,7 @@ public:
         for (std::size_t list = 0; list < most; ++list) {
             node *before = nullptr;
             for (node *n = Access::load(head_[list]); n; before = n, n = Access::load(n->links()[list])) {
-                const Key key = Access::load(n->key);
-                if (list >= height(key) || (before && !Less{}(Access::load(before->key), key))) return false;
+                if (list >= height(n->key) || (before && !Less{}(before->key, n->key))) return false;
                 ++found[list];
             }
         }
@@ -103,7 +102,7 @@ private:
 
     /** The key; behind it the links, one for each list that the node is in. 24 bytes at least with a key of 8. */
     struct alignas(void *) node {
-        Key key;
+        const Key key;
         node **links() { return reinterpret_cast<node **>(this + 1); }
     };
 
@@ -126,7 +125,7 @@ private:
             node *next = nullptr; // not less than the key, or the end: known from the list above
             for (std::size_t list = most; list-- > 0;) {
                 node *n;
-                while ((n = get(links[list])) != next && less(get(n->key), wanted)) links = n->links();
+                while ((n = get(links[list])) != next && less(n->key, wanted)) links = n->links();
                 next = n;
                 if (at) (*at)[list] = &links[list];
             }
@@ -134,7 +133,7 @@ private:
         });
     }
 
-    static bool holds(node *n, const Key &key) { return n && !Less{}(key, Access::load(n->key)); }
+    static bool holds(node *n, const Key &key) { return n && !Less{}(key, n->key); }
 
     /* The upper lists are empty at first, and seldom change. */
     alignas(64) node *head_[most] = {};

@@ -233,7 +233,12 @@ void Allocations::release_kept()
 
 void Allocations::destroy_all(List<Retired> &retired)
 {
-    if (retired.empty()) return;
+    const auto is_block = [](const Retired &dead) { return dead.destroy == heap::release; };
+    if (std::all_of(retired.begin(), retired.end(), is_block)) {
+        for (const Retired &dead : retired) heap::release(dead.object);
+        retired.settle();
+        return;
+    }
     List<Retired> mine; // `destroy` may run transactions, which retire more
     mine.swap(retired);
     for (const Retired &dead : mine) dead.destroy(dead.object);

@@ -20,11 +20,10 @@ constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attem
 /** What the first attempt of a context that is alone needs. False: no memory. */
 bool make_undo_log(Context &tx);
 
-/** An attempt begins that is alone. The write log is closed: who writes to it shall ask. */
-inline void begin(Context &tx)
+/** An attempt begins that is alone. The write log is closed: who writes to it shall ask. It has these duties, too. */
+inline void begin(Context &tx, unsigned duties)
 {
-    tx.duties |= duty_alone;
-    tx.writes.close();
+    tx.duties = duties | duty_alone;
     tx.alone = 1;
     if (__builtin_expect(!tx.asks(TM_READ_ONLY), 1)) tx.undo_end = tx.undo_log + undo_entries;
 }

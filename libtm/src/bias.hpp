@@ -29,7 +29,7 @@ inline bool is_held() { return (clock.now.load(std::memory_order_seq_cst) & Cloc
 /** With `now` as an attempt of tx has read it: whether it is alone. */
 inline bool is_mine(const Context &tx, Word now)
 {
-    return (now & Clock::flags) == Clock::biased && clock.bias_holder.load(std::memory_order_relaxed) == &tx;
+    return __builtin_expect(now >> Clock::flag_shift == Clock::biased >> Clock::flag_shift, 1) && clock.bias_holder.load(std::memory_order_relaxed) == &tx;
 }
 
 } // namespace libtm::engine::bias

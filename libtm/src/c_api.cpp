@@ -170,6 +170,10 @@ void tm_commit_(void)
         if (tx.depth + 1 > 1) --tx.depth;
         return;
     }
+    if (__builtin_expect(is_only_alone(tx), 1)) {
+        commit_alone(tx);
+        return;
+    }
     if (__builtin_expect(tx.state != State::running, 0)) leave_block(tx);
     if (!commit(tx)) return_to_begin(tx);
 }
@@ -183,13 +187,14 @@ int tm_enter_(const tm_attr *attr, void (*unwind)(void))
 {
     void *const sp = __builtin_dwarf_cfa(), *const ip = __builtin_return_address(0);
     Context &tx = self();
-    if (__builtin_expect(tx.depth != 0 || tx.in_action, 0)) return enter_busy(attr, unwind, sp, ip);
+    if (__builtin_expect(tx.depth != 0, 0)) return enter_busy(attr, unwind, sp, ip);
     return enter_idle(tx, attr, unwind, sp, ip);
 }
 
 int tm_leave_(int level)
 {
     Context &tx = self();
+    if (__builtin_expect(tx.depth == 1 && is_only_alone(tx), 1)) return commit_alone(tx); // so it is running, and this block is the outermost one
     return __builtin_expect(tx.state == State::running && is_outermost(tx), 1) ? commit(tx) : leave_busy(level);
 }
 

@@ -20,7 +20,7 @@ alignas(64) constinit char idle_orec[sizeof(Orec)] = {-1, -1, -1, -1, -1, -1, -1
 struct alignas(Context) IdleContext : tm_context {
     char rest[sizeof(Context) - sizeof(tm_context)];
 };
-constinit IdleContext idle_context = {{0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}, 0, nullptr, nullptr}, {}};
+constinit IdleContext idle_context = {{0, idle_orec, 0, nullptr, nullptr, ~std::uint64_t{0}, {}, nullptr, 0, nullptr}, {}};
 
 pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 bool has_key = false, watches_exit = false, started = false;
@@ -79,7 +79,7 @@ bool start_process()
 
 } // namespace
 
-Context::Context() : tm_context{0, orec_table.base, orec_table.mask, nullptr, nullptr, 0, {}, 0, nullptr, nullptr}
+Context::Context() : tm_context{0, orec_table.base, orec_table.mask, nullptr, nullptr, 0, {}, nullptr, 0, nullptr}
 {
     quiet.begin_round(get(config.bias));
 }

@@ -76,6 +76,8 @@ struct alignas(64) Clock {
     /** With either of these an attempt is alone. */
     static constexpr Word alone = biased | in_turns;
     static constexpr Word flags = stop | biased | wanted | in_turns;
+    static constexpr unsigned flag_shift = 60; ///< what is above are flags
+    static_assert(flags >> flag_shift << flag_shift == flags);
 
     /** Commits take no version from here on (the option clock_bits); then the clock and all orecs start again at 0. */
     Word last = (Word{1} << 60) - 8;

@@ -12,8 +12,8 @@ extern "C" void tm_stats_get(tm_stats *stats)
     for (const Context *context = registry.first(); context; context = context->next_context) {
         const Stats &one = context->stats;
         stats->commits += one.commits();
-        stats->read_only += one.readers.get() + one.alone_readers.get();
-        stats->alone += one.alone_readers.get() + one.alone_writers.get();
+        stats->read_only += one.readers.get() + one.alone[false].get();
+        stats->alone += one.alone[false].get() + one.alone[true].get();
         stats->serial += one.serial.get();
         stats->extensions += one.extensions.get();
         stats->waits += one.waits.get();

@@ -25,11 +25,11 @@ private:
 };
 
 struct Stats {
-    Counter readers, writers, alone_readers, alone_writers, serial, extensions, waits, max_attempts;
+    Counter readers, writers, serial, extensions, waits, max_attempts;
+    Counter alone[2]; ///< those that have read, and those that have stored
     Counter aborts[TM_ABORT_REASONS];
 
-    std::uint64_t commits() const { return readers.get() + writers.get() + alone_readers.get() + alone_writers.get(); }
-    void count_alone(bool wrote) { (wrote ? alone_writers : alone_readers).add(); }
+    std::uint64_t commits() const { return readers.get() + writers.get() + alone[false].get() + alone[true].get(); }
 };
 
 } // namespace libtm::engine

@@ -134,23 +134,24 @@ inline bool enter(Context &tx, const tm_attr *attr, Word &now)
     return __builtin_expect(!(now & Clock::flags), 1) || enter_despite_flags(tx, attr, now);
 }
 
-inline void start_running(Context &tx, Word now)
+inline void start_running(Context &tx, Word snapshot)
 {
     tx.depth = 1;
     tx.cxx_depth = tx.outermost_is_cxx;
-    tx.limit = limit_of(now & ~Clock::alone);
+    tx.limit = limit_of(snapshot);
 }
 
 inline void start_attempt(Context &tx, Word now)
 {
     if (__builtin_expect((now & Clock::in_turns) != 0, 0)) tx.duties |= duty_turn;
     if (__builtin_expect((now & Clock::alone) != 0, 0) && tx.undo_log) {
-        alone::begin(tx);
+        tx.writes.close();
+        alone::begin(tx, tx.duties);
     } else {
         if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
         if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
     }
-    start_running(tx, now);
+    start_running(tx, now & ~Clock::alone);
 }
 
 /** The logs are done with, the orecs let go: forget the attempt. */
@@ -169,12 +170,17 @@ void forget_logs(Context &tx)
     tx.last.forget();
 }
 
-inline void become_idle(Context &tx)
+inline void end_running(Context &tx)
 {
     tx.depth = 0;
     tx.cxx_depth = 0;
     tx.duties = 0;
     tx.state = State::idle;
+}
+
+inline void become_idle(Context &tx)
+{
+    end_running(tx);
     tx.activity.leave();
 }
 
@@ -377,7 +383,7 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
     forget_logs(tx);
     if (acted || (!only_writes && (tx.duties & duty_tuned))) finish_actions(tx); // (h)
     if (!only_writes && (tx.duties & duty_alone) && !wrote)
-        tx.stats.count_alone(stored_alone);
+        tx.stats.alone[stored_alone].add();
     else
         (wrote ? tx.stats.writers : tx.stats.readers).add();
     const labels::Ended ended = labelled ? labels::commit(tx, wrote || stored_alone) : labels::Ended{};
@@ -401,14 +407,19 @@ template <bool only_writes> [[gnu::noinline]] int commit_changes(Context &tx)
     return true;
 }
 
-/** Nothing but stores in place, or not even these. The write log stays closed: there are more of this kind to come. */
-inline int commit_alone(Context &tx)
+} // namespace
+
+// The write log stays closed: there are more of this kind to come.
+int commit_alone(Context &tx)
 {
-    tx.stats.count_alone(alone::end(tx));
+    tx.stats.alone[alone::end(tx)].add();
     forget_attempt(tx);
-    become_idle(tx);
+    end_running(tx);
+    tx.activity.leave_active();
     return true;
 }
+
+namespace {
 
 /** The same, by its turn. */
 [[gnu::noinline]] int commit_in_turn(Context &tx)
@@ -459,7 +470,13 @@ void suspend_failed(Context &tx)
 namespace {
 
 /** Whether it asks for more than flags and a mode. */
-inline bool asks_for_more(const tm_attr &attr) { return (attr.max_retries | attr.durability | attr.deadline | reinterpret_cast<std::uintptr_t>(attr.label)) != 0; }
+inline bool asks_for_more(const tm_attr &attr)
+{
+    static_assert(offsetof(tm_attr, durability) == offsetof(tm_attr, max_retries) + sizeof attr.max_retries && sizeof attr.max_retries + sizeof attr.durability == sizeof(Word));
+    Word both;
+    std::memcpy(&both, &attr.max_retries, sizeof both);
+    return (both | attr.deadline | reinterpret_cast<std::uintptr_t>(attr.label)) != 0;
+}
 
 /** Whether an attempt can start at once if it is alone. */
 inline bool starts_at_once(const tm_attr &attr) { return !asks_for_more(attr) && !(attr.flags & TM_IRREVOCABLE); }
@@ -577,13 +594,12 @@ static inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Man
     return begin_entered(tx, attr, now, config.manner.load(std::memory_order_relaxed));
 }
 
-/** Alone, after one that was, too, and with the same options and request. */
-static inline int begin_again(Context &tx, Word now, unsigned turn)
+/** Alone, after one that was, too, and with the same options and request. The write log is closed still. */
+static inline int begin_again(Context &tx, Word snapshot, unsigned turn)
 {
     set_up_again(tx);
-    tx.duties = turn;
-    alone::begin(tx);
-    start_running(tx, now);
+    alone::begin(tx, turn);
+    start_running(tx, snapshot);
     return true;
 }
 
@@ -591,7 +607,7 @@ static inline int begin_again(Context &tx, Word now, unsigned turn)
 {
     Word now = turns::enter_again(tx);
     if (!now && tx.takes_turns) now = turns::enter(tx, 0);
-    return now ? begin_again(tx, now, duty_turn) : begin_anew(tx, attr);
+    return now ? begin_again(tx, now & ~Clock::in_turns, duty_turn) : begin_anew(tx, attr);
 }
 
 /** After a transaction alone that had other flags or another mode. */
@@ -612,10 +628,13 @@ int begin(Context &tx, const tm_attr *attr)
     if (tx.last.options != options || (attr && asks_for_more(*attr))) return begin_anew(tx, attr);
     if (__builtin_expect(tx.last.request != request(attr), 0)) return begin_differently(tx, attr);
     if (!tx.quiet.unordered) return begin_again_in_turn(tx, attr);
+    if (__builtin_expect(--tx.quiet.until_look == 0, 0)) {
+        tx.quiet.until_look = 1; // begin_anew() shall look
+        return begin_anew(tx, attr);
+    }
     Word now;
-    if (tx.quiet.until_look == 1 || !enter_with_bias(tx, now)) return begin_anew(tx, attr);
-    --tx.quiet.until_look;
-    return begin_again(tx, now, 0);
+    if (!enter_with_bias(tx, now)) return begin_anew(tx, attr);
+    return begin_again(tx, now & ~Clock::biased, 0);
 }
 
 /** It has read at most. */
@@ -642,6 +661,7 @@ static inline int commit_reads(Context &tx)
 
 int commit(Context &tx)
 {
+    if (__builtin_expect(is_only_alone(tx), 1)) return commit_alone(tx);
     if (tx.writes.empty()) {
         if (tx.duties == duty_alone) return commit_alone(tx);
         if (!tx.duties) return commit_reads(tx);

@@ -20,6 +20,11 @@ int begin(Context &tx, const tm_attr *attr);
 /** Commit the outermost transaction. 0: rolled back, with the outcome in tx.outcome; the state is then unwinding. */
 int commit(Context &tx);
 
+/** Whether it is alone and has nothing to attend to but stores in place. */
+inline bool is_only_alone(const Context &tx) { return tx.alone && tx.duties == duty_alone; }
+/** Commit such a one. 1. */
+int commit_alone(Context &tx);
+
 /** Roll back what runs and try again at the boundary of the block. */
 [[noreturn]] void restart(Context &tx, tm_abort_reason reason);
 

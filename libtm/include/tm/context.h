@@ -24,6 +24,16 @@ extern "C" {
 /** What must not become a call: it is shorter than that. */
 #define TM_INLINE_ __attribute__((always_inline)) static inline
 
+/** Called at its address, without a jump through the procedure linkage table. */
+#ifdef __has_attribute
+#if __has_attribute(noplt)
+#define TM_DIRECT_ __attribute__((noplt))
+#endif
+#endif
+#ifndef TM_DIRECT_
+#define TM_DIRECT_
+#endif
+
 /** A stripe is 2^TM_STRIPE_SHIFT_ bytes: 32. */
 #define TM_STRIPE_SHIFT_ 5
 
@@ -43,8 +53,8 @@ struct tm_context {
     uint64_t **read_end;
     uint64_t depth;       /**< nesting: 0 outside, 1 in the outermost block, ...; all ones in the shared idle context */
     void *frame[8];       /**< where tm_begin returns to: rbx rbp r12 r13 r14 r15 rsp rip */
-    uint64_t alone;       /**< not 0: a transaction runs and no other one does: loads need no orecs */
     struct tm_undo_ *undo_next; /**< where a transaction alone logs a store */
+    uint64_t alone;       /**< not 0: a transaction runs and no other one does: loads need no orecs */
     struct tm_undo_ *undo_end;  /**< the same as undo_next: stores go through orecs */
 };
 
@@ -98,14 +108,10 @@ void tm_store_8_(void *addr, uint64_t value);
     {                                                                                                                  \
         return tm_read_by_orec_##bytes##_(tx, addr);                                                                   \
     }                                                                                                                  \
-    TM_INLINE_ word tm_read_alone_##bytes##_(const void *addr)                                                         \
-    {                                                                                                                  \
-        return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                                    \
-    }                                                                                                                  \
     TM_INLINE_ word tm_read_##bytes##_(const void *addr)                                                               \
     {                                                                                                                  \
         struct tm_context *const tx = tm_self_;                                                                        \
-        if (tx->alone) return tm_read_alone_##bytes##_(addr);                                                          \
+        if (tx->alone) return __atomic_load_n((const tm_word_##bytes##_ *)addr, __ATOMIC_ACQUIRE);                     \
         return tm_read_shared_##bytes##_(tx, addr);                                                                    \
     }                                                                                                                  \
     /* The store, for one size: in place, if the transaction is alone. */                                              \

@@ -150,11 +150,11 @@ typedef enum tm_abort_reason {
 #else
 #define tm_begin_with(attr) if (tm_begin_(attr)) {
 #endif
-int tm_begin_(const tm_attr *attr) __attribute__((returns_twice));
+int tm_begin_(const tm_attr *attr) TM_DIRECT_ __attribute__((returns_twice));
 int tm_begin_first_(const tm_attr *attr);
 int tm_begin_again_(void);
 jmp_buf *tm_jmp_buf_(void);
-void tm_commit_(void);
+void tm_commit_(void) TM_DIRECT_;
 void tm_end_(void);
 /**@}*/
 
@@ -225,8 +225,8 @@ void tm_abandon(void);
 
 /** @name The boundary of C++ blocks: tm/tm.hpp */
 /**@{*/
-int tm_enter_(const tm_attr *attr, void (*unwind)(void));
-int tm_leave_(int level);
+int tm_enter_(const tm_attr *attr, void (*unwind)(void)) TM_DIRECT_;
+int tm_leave_(int level) TM_DIRECT_;
 int tm_unwound_(int level);
 int tm_thrown_(int level);
 /**@}*/

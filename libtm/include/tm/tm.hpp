@@ -77,30 +77,57 @@ template <std::size_t N> struct word;
 template <> struct word<1> {
     using type = std::uint8_t;
     TM_INLINE_ type load(const void *a) { return tm_read_1_(a); }
-    TM_INLINE_ type load_alone(const void *a) { return tm_read_alone_1_(a); }
     TM_INLINE_ type load_by_orec(tm_context *tx, const void *a) { return tm_read_by_orec_1_(tx, a); }
     TM_INLINE_ void store(void *a, type v) { tm_write_1_(a, v); }
 };
 template <> struct word<2> {
     using type = std::uint16_t;
     TM_INLINE_ type load(const void *a) { return tm_read_2_(a); }
-    TM_INLINE_ type load_alone(const void *a) { return tm_read_alone_2_(a); }
     TM_INLINE_ type load_by_orec(tm_context *tx, const void *a) { return tm_read_by_orec_2_(tx, a); }
     TM_INLINE_ void store(void *a, type v) { tm_write_2_(a, v); }
 };
 template <> struct word<4> {
     using type = std::uint32_t;
     TM_INLINE_ type load(const void *a) { return tm_read_4_(a); }
-    TM_INLINE_ type load_alone(const void *a) { return tm_read_alone_4_(a); }
     TM_INLINE_ type load_by_orec(tm_context *tx, const void *a) { return tm_read_by_orec_4_(tx, a); }
     TM_INLINE_ void store(void *a, type v) { tm_write_4_(a, v); }
 };
 template <> struct word<8> {
     using type = std::uint64_t;
     TM_INLINE_ type load(const void *a) { return tm_read_8_(a); }
-    TM_INLINE_ type load_alone(const void *a) { return tm_read_alone_8_(a); }
     TM_INLINE_ type load_by_orec(tm_context *tx, const void *a) { return tm_read_by_orec_8_(tx, a); }
     TM_INLINE_ void store(void *a, type v) { tm_write_8_(a, v); }
+};
+
+/** The value of an object, loaded as a word of its size by `load_word` if it is a scalar. */
+template <class T, class LoadWord> [[gnu::always_inline]] inline T value_of(const T &object, LoadWord load_word)
+{
+    std::remove_cv_t<T> value;
+    if constexpr (scalar<T>) {
+        const auto w = load_word(word<sizeof(T)>{}, &object);
+        std::memcpy(static_cast<void *>(&value), &w, sizeof value);
+    } else {
+        tm_load_bytes(&object, static_cast<void *>(&value), sizeof value);
+    }
+    return value;
+}
+
+/** What reading() gives to its part in a transaction that is alone: nobody stores, so that these are loads like any other, which the compiler may merge and vectorise. */
+struct reader_alone {
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    T operator()(const T &object) const { return object; }
+};
+
+/** And in another one. */
+struct reader_by_orec {
+    tm_context *tx;
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    T operator()(const T &object) const
+    {
+        return value_of(object, [this](auto of_size, const void *at) { return of_size.load_by_orec(tx, at); });
+    }
 };
 
 } // namespace detail
@@ -110,45 +137,11 @@ template <class T>
     requires std::is_trivially_copyable_v<T>
 T load(const T &object)
 {
-    std::remove_cv_t<T> value;
-    if constexpr (detail::scalar<T>) {
-        const auto w = detail::word<sizeof(T)>::load(&object);
-        std::memcpy(static_cast<void *>(&value), &w, sizeof value);
-    } else {
-        tm_load_bytes(&object, static_cast<void *>(&value), sizeof value);
-    }
-    return value;
+    return detail::value_of(object, [](auto of_size, const void *at) { return of_size.load(at); });
 }
 
-namespace detail {
-
-/** What reading() gives to its part: of a transaction that is alone, or of another one. */
-template <bool is_alone> class reader {
-public:
-    explicit reader(tm_context *tx) : tx_(tx) {}
-    template <class T>
-        requires std::is_trivially_copyable_v<T>
-    T operator()(const T &object) const
-    {
-        std::remove_cv_t<T> value;
-        if constexpr (scalar<T>) {
-            using in_memory = word<sizeof(T)>;
-            const auto w = is_alone ? in_memory::load_alone(&object) : in_memory::load_by_orec(tx_, &object);
-            std::memcpy(static_cast<void *>(&value), &w, sizeof value);
-        } else {
-            tm_load_bytes(&object, static_cast<void *>(&value), sizeof value);
-        }
-        return value;
-    }
-
-private:
-    tm_context *tx_;
-};
-
-} // namespace detail
-
 /**
- * Run a part of the block that only loads, such as a search: `part(get)`, where `get(object)` is load(object). It is compiled twice, with plain loads for a transaction that runs alone and with loads by
+ * Run a part of the block that only loads, such as a search: `part(get)`, where `get(object)` is load(object). It is compiled twice, with plain loads for a transaction that runs alone, and with loads by
  * orec; which it is, is asked once, not at each load. So a search in a tree takes 0.83 of the time; a few loads gain nothing. Returns what the part returns, throws what it throws. May restart the transaction, as
  * load() may; outside of any it is what load() is there.
  *
@@ -159,7 +152,7 @@ private:
 template <class Part> [[gnu::always_inline]] inline auto reading(Part &&part)
 {
     tm_context *const tx = tm_self_;
-    return tx->alone ? part(detail::reader<true>(tx)) : part(detail::reader<false>(tx));
+    return tx->alone ? part(detail::reader_alone{}) : part(detail::reader_by_orec{tx});
 }
 
 /** Store into a shared object of any trivially copyable type. May restart the transaction. */
