@@ -233,6 +233,7 @@ void Allocations::release_kept()
 
 void Allocations::destroy_all(List<Retired> &retired)
 {
+    if (retired.empty()) return;
     const auto is_block = [](const Retired &dead) { return dead.destroy == heap::release; };
     if (std::all_of(retired.begin(), retired.end(), is_block)) {
         for (const Retired &dead : retired) heap::release(dead.object);
