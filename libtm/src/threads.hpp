@@ -17,6 +17,7 @@
 #include "config.hpp"
 #include "logs.hpp"
 
+#include <cassert>
 #include <cerrno>
 
 namespace libtm::engine {
@@ -28,7 +29,11 @@ public:
     /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
     void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
     /** The same for who has the bias, or has kept the turn, and is idle, if those who want it to end see to the order (fence::others()): a plain store. */
-    void enter_unordered() { word_.store(own() + (Word{1} << begin_shift) + active, std::memory_order_relaxed); }
+    void enter_unordered()
+    {
+        assert(!is_active());
+        word_.store(own() + (Word{1} << begin_shift) + active, std::memory_order_relaxed);
+    }
     /** (11) It has ended, or will do nothing but wait for others and let its orecs go: release, so that its accesses happen before what a waiter does next. */
     void leave()
     {
@@ -36,7 +41,11 @@ public:
         if (now & active) word_.store(now & ~active, std::memory_order_release); // else not again: others may be looking at the line
     }
     /** (11) The same for who is active. */
-    void leave_active() { word_.store(own() - active, std::memory_order_release); }
+    void leave_active()
+    {
+        assert(is_active());
+        word_.store(own() - active, std::memory_order_release);
+    }
     /** See above. An exchange, so that the validations before and after stay there. */
     void bump() { word_.exchange((own() & ~bump_mask) | ((own() + bump_unit) & bump_mask), std::memory_order_seq_cst); }
 

@@ -113,7 +113,7 @@ constexpr std::size_t bounded_read_log = 512; // entries of a read-only transact
     return true;
 }
 
-/** Who has the bias needs no exchange: whoever ends it fences this thread, between the next two accesses or not. False: it has ended. */
+/** Who has the bias needs no exchange: whoever ends it fences this thread, between the next two accesses or not. False: it has ended, and the attempt is not active. */
 inline bool enter_with_bias(Context &tx, Word &now)
 {
     tx.activity.enter_unordered();
@@ -121,6 +121,7 @@ inline bool enter_with_bias(Context &tx, Word &now)
     now = clock.now.load(std::memory_order_acquire); // with the holder, which was stored before it
     if (__builtin_expect(bias::is_mine(tx, now), 1)) return true;
     tx.quiet.unordered = false;
+    tx.activity.leave_active(); // it may be about to take the bias again
     return false;
 }
 
