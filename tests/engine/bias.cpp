@@ -405,6 +405,22 @@ TEST_P(Bias, a_holder_ends_it)
     holding.join();
 }
 
+TEST_P(Bias, lost_and_taken_again_at_the_same_begin)
+{
+    const auto hold_nothing = [] { tm_hold_end(tm_hold_begin()); };
+    const auto run = [](int transactions) {
+        for (int i = 0; i < transactions; ++i) atomically(how(0), [] {});
+    };
+    for (int until_lost = 0; until_lost < 60; ++until_lost) { // each time at another distance from where the thread looks whether to take it
+        std::thread([&] {
+            run(until_lost);
+            hold_nothing();
+            run(2);
+        }).join();
+        hold_nothing(); // would wait for ever for an attempt of that thread that seems to run still
+    }
+}
+
 TEST_P(Bias, a_thread_that_ends_in_it)
 {
     static long value;
