@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <tm/hold.h>
 
 using libtm::persist::Failure;
 using libtm::persist::guarded;
@@ -38,6 +39,12 @@ tm_pool_attr checked(const tm_pool_attr *attr, const char *path)
     return all;
 }
 
+/** A transaction that begins again would open it twice, and its commit would store to what is unmapped. A holder does neither. */
+void demand_outside(const char *advice)
+{
+    if (tm_in_transaction() && !tm_is_holding()) throw Failure{EDEADLK, {}, "transaction", 0, "inside of one", "outside", advice};
+}
+
 /** Run `body`, which makes the pool `path`; whatever fails names it, also where only memory is concerned. */
 template <class Body> tm_pool *opened(const char *path, Body &&body)
 {
@@ -45,6 +52,7 @@ template <class Body> tm_pool *opened(const char *path, Body &&body)
     guarded([&] {
         const Undisturbed undisturbed;
         try {
+            demand_outside("Open the pool before the transaction");
             result = body().release()->handle();
         } catch (Failure &failure) {
             if (failure.file.empty() && path) failure.file = path;
@@ -84,6 +92,7 @@ extern "C" int tm_pool_close(tm_pool *pool)
     if (!pool) return 0;
     // In a forked child there is nothing to give back: the thread of the pool is not there, and its memory is the child's own.
     if (!Pool::of(pool)->is_ours()) return with(pool, [](Pool &it) { it.close(); });
+    if (const int refused = with(pool, [](Pool &) { demand_outside("Close the pool after the transaction"); })) return refused;
     if (libtm::persist::is_called_back() && Pool::of(pool)->is_calling()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
     const int result = with(pool, [](Pool &it) { it.close(); });
     delete Pool::of(pool);

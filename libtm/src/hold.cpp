@@ -114,6 +114,8 @@ extern "C" tm_holder *tm_hold_begin(void)
     return holder.release();
 }
 
+extern "C" int tm_is_holding(void) { return self().holders > 0; }
+
 extern "C" int tm_hold(tm_holder *holder, const void *addr, size_t size)
 {
     if (!holder) return EINVAL;

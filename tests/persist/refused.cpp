@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <tm/hold.h>
 
 using namespace libtm::testing;
 using libtm::pool;
@@ -33,6 +34,56 @@ TEST(Refused, P6_create_over_a_file_that_exists_and_the_file_stays)
     EXPECT_EQ(tm_pool_create((directory / "pool").c_str(), 5000, nullptr), nullptr);
     EXPECT_EQ(Told().code, EEXIST);
     EXPECT_EQ(contents(directory / "pool"), before);
+}
+
+TEST(Refused, to_create_open_and_close_in_a_transaction)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    pool made{path, 1000};
+    auto *const word = made.data<long>();
+    libtm::atomically([&] {
+        libtm::store(*word, 5L);
+        EXPECT_EQ(tm_pool_create((directory / "another").c_str(), 1000, nullptr), nullptr);
+        EXPECT_EQ(Told().code, EDEADLK);
+        Told().expect_whole();
+        EXPECT_EQ(tm_pool_open(path.c_str(), nullptr), nullptr);
+        EXPECT_EQ(Told().code, EDEADLK);
+        EXPECT_EQ(tm_pool_close(made.handle()), EDEADLK);
+        Told().expect_whole();
+        EXPECT_THROW(made.close(), libtm::pool_error);
+    });
+    EXPECT_FALSE(std::filesystem::exists(directory / "another"));
+    made.close();
+    pool again{path};
+    EXPECT_EQ(*again.data<long>(), 5) << "it has stayed open, and the transaction has committed";
+}
+
+TEST(Refused, to_close_in_an_action_but_not_what_a_holder_opens_and_closes)
+{
+    const Directory directory;
+    const std::string path = directory / "pool";
+    pool made{path, 1000};
+    static tm_pool *handle;
+    static int refused;
+    handle = made.handle();
+    const auto close = [](void *) {
+        refused = tm_pool_close(handle);
+        return 0;
+    };
+    libtm::atomically([&] {
+        libtm::store(*made.data<long>(), 6L);
+        tm_log(close, nullptr, nullptr, nullptr, 0);
+    });
+    EXPECT_EQ(refused, EDEADLK);
+    made.close();
+    tm_holder *const holder = tm_hold_begin();
+    {
+        pool again{path};
+        EXPECT_EQ(*again.data<long>(), 6);
+        again.close();
+    }
+    tm_hold_end(holder);
 }
 
 TEST(Refused, P6_create_where_it_cannot_be_leaves_nothing)

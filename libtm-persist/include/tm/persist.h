@@ -112,14 +112,14 @@ typedef struct tm_pool_attr {
 /**@{*/
 /**
  * Create the pool `path` of at least `size` bytes of memory, all zero, and open it. All or nothing: after a crash there is no file `path`, or a valid
- * empty pool. Space for all of it is reserved on the disk. NULL: see tm_pool_error(); EEXIST if there is a file of that name.
+ * empty pool. Space for all of it is reserved on the disk. NULL: see tm_pool_error(); EEXIST if there is a file of that name, EDEADLK in a transaction.
  */
 tm_pool *tm_pool_create(const char *path, size_t size, const tm_pool_attr *attr);
-/** Open a pool; after a crash the journal is replayed first. NULL: see tm_pool_error(). On a medium that cannot be written it is as with TM_POOL_READ_ONLY. */
+/** Open a pool; after a crash the journal is replayed first. NULL: see tm_pool_error(); EDEADLK in a transaction. On a medium that cannot be written it is as with TM_POOL_READ_ONLY. */
 tm_pool *tm_pool_open(const char *path, const tm_pool_attr *attr);
 /**
  * Bring all that is committed into the data file, remove the journal and unmap the pool. The pool is gone whatever is returned: 0, or the
- * error of the last checkpoint, after which the next open replays the journal. NULL: no effect.
+ * error of the last checkpoint, after which the next open replays the journal. But in a transaction, and in a function that tm_on_durable() has called for it, it stays open: EDEADLK. NULL: no effect.
  */
 int tm_pool_close(tm_pool *pool);
 /**@}*/

@@ -69,7 +69,7 @@ public:
         if (this != &other) tm_pool_close(std::exchange(pool_, std::exchange(other.pool_, nullptr)));
         return *this;
     }
-    /** Closes it. What goes wrong with that is not told, and loses nothing: call close() to know. */
+    /** Closes it. What goes wrong with that is not told, and loses nothing: call close() to know. Not in a transaction: it would stay open. */
     ~pool() { tm_pool_close(pool_); }
 
     /** The first byte. */
@@ -124,8 +124,13 @@ public:
         demand(tm_pool_stat(pool_, &stats));
         return stats;
     }
-    /** Close it now. No member may be called after that. */
-    void close() { demand(tm_pool_close(std::exchange(pool_, nullptr))); }
+    /** Close it now. No member may be called after that, but if it throws EDEADLK. */
+    void close()
+    {
+        const int fault = tm_pool_close(pool_);
+        if (fault != EDEADLK) pool_ = nullptr;
+        demand(fault);
+    }
     /** The C handle. */
     tm_pool *handle() const noexcept { return pool_; }
 

@@ -40,6 +40,8 @@ int tm_hold(tm_holder *holder, const void *addr, size_t size);
  * holders. NULL: no effect.
  */
 void tm_hold_end(tm_holder *holder);
+/** Whether the calling thread has begun a holder and not ended it. tm_in_transaction() says yes then, too. */
+int tm_is_holding(void);
 
 #ifdef __cplusplus
 }
