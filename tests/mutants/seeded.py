@@ -4,7 +4,7 @@
 A table (TOML) names each bug, with the text that it changes: `file` below the library's directory, `old`, which stands there once, and `new`. A Library
 makes a copy of the directory with one of them, and compiles what sees the change; what does not is taken from the library without bugs.
 
-To try all takes long. A test run tries a third of them, which depends on the library's sources: another one after each change, and the same one whenever the same sources are tested.
+To try all takes long. A test run tries one of `share`. Which, depends on the library's sources: others after each change, and the same ones whenever the same sources are tested.
 """
 import concurrent.futures
 import hashlib
@@ -20,7 +20,6 @@ import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-SHARE = 3  # one of so many is tried
 
 
 def run(command, timeout=None, **how):
@@ -106,7 +105,7 @@ class Library:
         return [self.compile(s, includes, copy.parent / f"{s.parent.name}-{s.stem}.o") for s in seen if s.suffix == ".cpp" and self.is_object(s)]
 
 
-def try_all(kind, table_name, args, code, test):
+def try_all(kind, table_name, args, code, test, share):
     """Print what `test(name, mutant)`, which changes the Library `code`, says caught each bug; it returns that, or "". The status of the program."""
     mutants = table(table_name)
     code.demand_texts(mutants)
@@ -118,7 +117,7 @@ def try_all(kind, table_name, args, code, test):
         wanted = mutants
     else:
         sources = code.digest()
-        wanted = {n: m for n, m in mutants.items() if zlib.crc32((n + sources).encode()) % SHARE == 0}
+        wanted = {n: m for n, m in mutants.items() if zlib.crc32((n + sources).encode()) % share == 0}
 
     def outcome(item):
         try:
@@ -142,6 +141,6 @@ def arguments(parser):
     parser.add_argument("library")
     parser.add_argument("compiler")
     parser.add_argument("--only", help="the bugs whose names contain this, or one of these: A,B")
-    parser.add_argument("--all", action="store_true", help="not only a third of them")
+    parser.add_argument("--all", action="store_true", help="not only some of them")
     parser.add_argument("--keep", action="store_true", help="keep what was built")
     return parser
