@@ -7,6 +7,8 @@
 #include "detection.hpp"
 #include "survey.hpp"
 
+#include <algorithm>
+
 namespace libtm::tmpool {
 
 namespace {
@@ -23,6 +25,8 @@ Json to_json(const HeaderCopy &copy, bool counts)
             {"state", state_name(header)},
             {"applied", header.applied},
             {"tail", header.tail},
+            {"inherited", header.inherited},
+            {"inherited_generation", header.inherited_generation},
             {"image_size", header.image_size},
             {"heap", header.heap}};
 }
@@ -30,11 +34,13 @@ Json to_json(const HeaderCopy &copy, bool counts)
 Json journal_of(const Survey &survey)
 {
     if (!survey.journal()) return {{"file", nullptr}, {"needed", survey.needs_journal()}};
+    const auto inherited = std::count_if(survey.pending().begin(), survey.pending().end(), [&](const persist::GroupHeader &group) { return group.sequence <= survey.header().inherited; });
     return {{"file", survey.journal().path()},
             {"belongs_to", owner_name(survey.owner())},
             {"needed", survey.needs_journal()},
             {"size", survey.journal().size()},
             {"pending_groups", survey.pending().size()},
+            {"inherited_groups", inherited},
             {"pending_bytes", survey.pending_bytes()}};
 }
 

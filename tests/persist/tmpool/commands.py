@@ -227,6 +227,18 @@ class Killed(PoolTest):
         self.assertNotEqual(info['uuid'], self.json('info', self.pool)['uuid'])
         self.assertEqual(self.run_tool('dump', '--raw', self.path('copy')).stdout, self.run_tool('dump', '--raw', self.pool).stdout)
 
+    def test_info_says_what_an_open_has_inherited(self):
+        self.crashed()
+        self.assertEqual(self.json('info', self.pool)['journal']['inherited_groups'], 0)
+        goes_on = self.json('stat', self.pool)['detection']['chosen'] == 'written'  # else an open applies what it finds
+        before = self.json('info', self.pool)['generation']
+        with Writer(self.pool, 2) as writer:
+            writer.kill()
+        info = self.json('info', self.pool)
+        now = info[f'header_{int(info["header_1"].get("counts", False))}']
+        self.assertEqual((now['inherited'], now['inherited_generation']), (5, before) if goes_on else (0, 0))
+        self.assertEqual((info['journal']['pending_groups'], info['journal']['inherited_groups']), (7, 5) if goes_on else (2, 0))
+
     def test_reading_commands_write_nothing(self):
         self.crashed()
         before = self.files()
