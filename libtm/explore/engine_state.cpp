@@ -3,6 +3,7 @@
 
 #include "../src/alone.hpp"
 #include "../src/context.hpp"
+#include "../src/fence.hpp"
 #include "../src/orec.hpp"
 #include "../src/turns.hpp"
 
@@ -83,6 +84,7 @@ void prepare(const Options &options)
     tm_config_get("turns", turns, sizeof turns);
     if (!std::strcmp(turns, "auto")) tm_config_set("turns", "off"); // it depends on what time it is
     if (!contexts[0]) make_contexts();
+    fence::works(); // asks the kernel when it is called first, which no schedule should be the one to do
     if (table_size != options.orecs) orec_table.create(table_size = options.orecs);
     clock.last = (Word{1} << options.clock_bits) - 8;
 }

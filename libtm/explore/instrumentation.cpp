@@ -6,7 +6,9 @@
  */
 #include "scheduler.hpp"
 
+#include <cstdarg>
 #include <cstring>
+#include <dlfcn.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -168,6 +170,25 @@ void AnnotateIgnoreWritesBegin(const char *, int)
 void AnnotateIgnoreWritesEnd(const char *, int)
 {
     if (watched()) scheduler->ignore_writes(false);
+}
+
+/** In place of the C library's: membarrier(2) is a full fence in every thread. */
+long syscall(long number, ...)
+{
+    va_list list;
+    va_start(list, number);
+    long argument[6];
+    for (long &one : argument) one = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_membarrier) { // all threads are fibers of one
+        if (!watched()) return 0;
+        const Unwatched unwatched;
+        scheduler->fence_all();
+        return 0;
+    }
+    using Call = long (*)(long, ...);
+    static const auto call = reinterpret_cast<Call>(dlsym(RTLD_NEXT, "syscall"));
+    return call(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
 }
 
 /** In place of the C library's: who yields waits for others. */

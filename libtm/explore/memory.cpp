@@ -101,6 +101,15 @@ void Memory::fence(unsigned thread, Order order)
     }
 }
 
+void Memory::fence_all()
+{
+    for (unsigned thread = 0; thread < max_threads; ++thread) {
+        fences_.join(view_[thread]);
+        ++view_[thread].at[thread];
+    }
+    for (VectorClock &view : view_) view.join(fences_);
+}
+
 const char *Memory::check(Cell &cell, unsigned thread, std::uint8_t bytes, Cell::Kind kind)
 {
     static constexpr bool conflict[Cell::kinds][Cell::kinds] = {

@@ -85,6 +85,8 @@ public:
     /** A store, or with `rmw` the storing half of a read-modify-write. The caller writes memory. */
     void store(Cell &cell, unsigned thread, Order order, std::uint64_t value, bool rmw);
     void fence(unsigned thread, Order order);
+    /** A full fence in every thread. */
+    void fence_all();
 
     /** Null, or what is wrong with a plain access, all of it in this cell. */
     const char *plain(Cell &cell, std::uintptr_t addr, std::size_t size, unsigned thread, bool writes);

@@ -40,6 +40,7 @@ public:
     }
     bool compare_exchange(std::uintptr_t addr, unsigned size, Order order, std::uint64_t &expected, std::uint64_t desired, const void *pc);
     void fence(Order order) { memory_.fence(current_, order); }
+    void fence_all() { memory_.fence_all(); }
     void plain(std::uintptr_t addr, std::size_t size, bool writes, const void *pc);
     void ignore_writes(bool ignore) { threads_[current_].ignores_writes = ignore; }
     void yield(const void *pc);

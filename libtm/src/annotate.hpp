@@ -72,11 +72,18 @@ inline bool shake([[maybe_unused]] std::uint32_t one_in, [[maybe_unused]] std::u
 #endif
 }
 
-/** Whether membarrier(2) orders what the tools of this build look at. ThreadSanitizer and the explorer do not know it. */
+/** Whether accesses are instrumented, for ThreadSanitizer or the explorer. */
 #if defined(__SANITIZE_THREAD__) || LIBTM_HAS_FEATURE(thread_sanitizer)
-inline constexpr bool knows_membarrier = false;
+inline constexpr bool is_instrumented = true;
 #else
+inline constexpr bool is_instrumented = false;
+#endif
+
+/** Whether membarrier(2) orders what the tools of this build look at. ThreadSanitizer does not know it; the explorer does. */
+#if defined(LIBTM_EXPLORED)
 inline constexpr bool knows_membarrier = true;
+#else
+inline constexpr bool knows_membarrier = !is_instrumented;
 #endif
 
 /** Tell the processor that this is a spin loop. */

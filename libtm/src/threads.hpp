@@ -28,11 +28,11 @@ class Activity {
 public:
     /** (10) An attempt begins. An exchange, so that no later load of this thread is ordered before it. */
     void enter() { word_.exchange(next_begin() | active, std::memory_order_seq_cst); }
-    /** The same for who has the bias, or has kept the turn, and is idle, if those who want it to end see to the order (fence::others()): a plain store. */
+    /** (11) The same for who has the bias, or the turn, if those who want it to end see to the order (fence::others()): no exchange. Release: who sees that it has begun knows that the one before has ended. */
     void enter_unordered()
     {
         assert(!is_active());
-        word_.store(own() + (Word{1} << begin_shift) + active, std::memory_order_relaxed);
+        word_.store(own() + (Word{1} << begin_shift) + active, std::memory_order_release);
     }
     /** (11) It has ended, or will do nothing but wait for others and let its orecs go: release, so that its accesses happen before what a waiter does next. */
     void leave()

@@ -30,7 +30,7 @@ constexpr unsigned naps_until_next = 5;
 /** Of so many ns; also for a thread that may be cancelled: not by the C library, whose sleep would end it here. */
 void nap(long length)
 {
-    if constexpr (!annotate::knows_membarrier) { // the explorer knows who waits by this call alone
+    if constexpr (annotate::is_instrumented) { // the explorer knows who waits by this call alone
         sched_yield();
     } else {
         const KeepErrno keep;

@@ -65,7 +65,7 @@ private:
     std::atomic<Word> owner_{0};       ///< 0: nobody. A context: it has the turn while it is active. The same and `held`: it has the turn
     std::atomic<bool> wanted_{false};  ///< by somebody who is looking
     std::atomic<const Context *> last_{nullptr}; ///< who has taken it
-    static constexpr unsigned shortest_row = annotate::knows_membarrier ? 16 : 1, longest_row = annotate::knows_membarrier ? 1024 : 1;
+    static constexpr unsigned shortest_row = annotate::is_instrumented ? 1 : 16, longest_row = annotate::is_instrumented ? 1 : 1024;
     unsigned in_a_row_ = 0, row_ = shortest_row; ///< how often, and how often it must be to be kept: longer where it was taken from an idle owner. For who has it
     alignas(128) std::atomic<const Context *> next_{nullptr};
     std::atomic<long> nappers_{0};

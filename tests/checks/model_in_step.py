@@ -50,7 +50,6 @@ LEFT_OUT = [
     ('src/bias.hpp', '', 'the same'),
     ('src/turns.cpp', '', 'turns: the same; the page, Turns'),
     ('src/turns.hpp', '', 'the same'),
-    ('src/threads.hpp', 'enter_unordered', 'the same'),
     ('src/tx.cpp', 'signal_fence', 'the same'),
     ('src/tx.cpp', 'now = clock.now.load', 'the look at the clock of a begin with the bias, or after it has waited for its end'),
     ('src/hooks.hpp', 'range.high.load(std::memory_order_seq_cst)', 'whether there is a range: as the bias'),

@@ -179,6 +179,18 @@ Program holder_comes(const Variant &v)
             sum_is(3)};
 }
 
+/** The bias may be lost to a holder and taken again at the same begin: then too the other one sees when an attempt has ended. */
+Program holder_comes_and_goes(const Variant &v)
+{
+    start_cells();
+    return {{[=] { add_times(v, 0, 5); },
+             [=] {
+                 tm_hold_end(tm_hold_begin());
+                 add_times(v, 1, 1);
+             }},
+            sum_is(6)};
+}
+
 /** A node is taken out and freed under who may look at it. */
 Program a_node_is_freed(const Variant &v)
 {
@@ -294,6 +306,7 @@ const Add add_bias{
     {"alone, irrevocable comes", irrevocable_comes, 60, 0, "bias:1"},
     {"alone, irrevocable in place", irrevocable_in_place, 60, 0, "bias:1"},
     {"alone, a holder comes", holder_comes, 60, 0, "bias:1"},
+    {"alone, a holder comes and goes", holder_comes_and_goes, 60, 0, "bias:2"}, // not each begin looks whether to take it
     {"alone, a node is freed", a_node_is_freed, 60, 0, "bias:1"},
     {"alone, privatization", privatization, 60, 0, "bias:1"},
     {"alone, unwinding looks", unwinding_looks, 60, 0, "bias:1"},

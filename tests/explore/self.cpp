@@ -4,7 +4,10 @@
 
 #include <atomic>
 #include <cstdio>
+#include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace libtm::test {
 namespace {
@@ -68,6 +71,21 @@ Program store_buffering(std::memory_order order)
              }},
             [] { check(seen_a || seen_b, "both saw the past"); }};
 }
+/** The same, where one pays for both. `fences`: it does. */
+Program one_sided_store_buffering(bool fences)
+{
+    a = b = 0;
+    return {{[] {
+                 a.store(1, std::memory_order_relaxed);
+                 seen_b = b.load(std::memory_order_relaxed);
+             },
+             [=] {
+                 b.store(1, std::memory_order_relaxed);
+                 if (fences) check(syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0, "no membarrier");
+                 seen_a = a.load(std::memory_order_relaxed);
+             }},
+            [] { check(seen_a + seen_b > 0, "both saw the past"); }};
+}
 Program relaxed_store_buffering() { return store_buffering(std::memory_order_relaxed); }
 Program sc_store_buffering() { return store_buffering(std::memory_order_seq_cst); }
 Program message_passing(std::memory_order store_order, std::memory_order load_order)
@@ -101,6 +119,8 @@ constexpr Case cases[] = {
     {"store buffering, strong", relaxed_store_buffering, false, ""},
     {"store buffering, relaxed", relaxed_store_buffering, true, "both saw the past"},
     {"store buffering, seq_cst", sc_store_buffering, true, ""},
+    {"store buffering, no membarrier", [] { return one_sided_store_buffering(false); }, true, "both saw the past"},
+    {"store buffering, membarrier", [] { return one_sided_store_buffering(true); }, true, ""},
     {"message, relaxed", relaxed_message, true, "the message came before its content"},
     {"message, no acquire", message_without_acquire, true, "the message came before its content"},
     {"message, sound", sound_message, true, ""},
