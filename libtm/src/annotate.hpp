@@ -79,8 +79,8 @@ inline constexpr bool is_instrumented = true;
 inline constexpr bool is_instrumented = false;
 #endif
 
-/** Whether membarrier(2) orders what the tools of this build look at. ThreadSanitizer does not know it; the explorer does. */
-#if defined(LIBTM_EXPLORED)
+/** Whether membarrier(2) orders what the tools of this build look at. ThreadSanitizer does not know it; builds that are instrumented for others say so. */
+#if defined(LIBTM_KNOWS_MEMBARRIER)
 inline constexpr bool knows_membarrier = true;
 #else
 inline constexpr bool knows_membarrier = !is_instrumented;

@@ -25,7 +25,7 @@ class Engine:
     def __init__(self, args):
         self.library = Path(args.library).resolve()
         self.sources = [Path(s).resolve() for s in args.sources]
-        self.code = seeded.Library(seeded.ROOT / "libtm", is_object, args.compiler, ["-std=c++20", "-O1", "-fsanitize=thread", "-DLIBTM_EXPLORED", "-w"], Path(args.build) / "mutants")
+        self.code = seeded.Library(seeded.ROOT / "libtm", is_object, args.compiler, ["-std=c++20", "-O1", "-fsanitize=thread", "-DLIBTM_KNOWS_MEMBARRIER", "-w"], Path(args.build) / "mutants")
         self.tests = self.compile_tests(self.code.root / "include", self.code.work / "tests")
         sound = self.link(self.tests, self.code.work / "sound")
         if seeded.run([str(sound), "--quick"], env=seeded.environment()).returncode:
