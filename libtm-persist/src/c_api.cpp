@@ -92,8 +92,11 @@ extern "C" int tm_pool_close(tm_pool *pool)
     if (!pool) return 0;
     // In a forked child there is nothing to give back: the thread of the pool is not there, and its memory is the child's own.
     if (!Pool::of(pool)->is_ours()) return with(pool, [](Pool &it) { it.close(); });
-    if (const int refused = with(pool, [](Pool &) { demand_outside("Close the pool after the transaction"); })) return refused;
-    if (libtm::persist::is_called_back() && Pool::of(pool)->is_calling()) return with(pool, [](Pool &) { throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}}; });
+    const int refused = with(pool, [](Pool &it) {
+        demand_outside("Close the pool after the transaction");
+        if (libtm::persist::is_called_back() && it.is_calling()) throw Failure{EDEADLK, {}, "tm_pool_close", 0, "in a function given to tm_on_durable()", "outside", {}};
+    });
+    if (refused) return refused;
     const int result = with(pool, [](Pool &it) { it.close(); });
     delete Pool::of(pool);
     return result;
