@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * @file tx.hpp
- * The life of a transaction. The overview is in tx.cpp.
+ * The life of a transaction. The overview is in tx.cpp, with begin, attempts and the ways back to the block's boundary; commit and rollback are in commit.cpp.
  */
 #pragma once
 
@@ -24,6 +24,11 @@ int commit(Context &tx);
 inline bool is_only_alone(const Context &tx) { return tx.alone && tx.duties == duty_alone; }
 /** Commit such a one. 1. */
 int commit_alone(Context &tx);
+
+/** Roll back what runs: what it has changed, held and begun. The state is then unwinding, with the outcome `retry`. */
+void roll_back(Context &tx, tm_abort_reason reason);
+/** The thread leaves from within an action of a commit or a rollback: the rest of the log is lost, but nobody may be stuck. */
+void break_off_commit(Context &tx);
 
 /** Roll back what runs and try again at the boundary of the block. */
 [[noreturn]] void restart(Context &tx, tm_abort_reason reason);

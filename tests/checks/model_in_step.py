@@ -40,8 +40,6 @@ LEFT_OUT = [
     ('src/store.cpp', 'Word w = orec.load', 'look before a lock, which looks again: as in own_stripe()'),
     ('src/store.cpp', 'tx.orec_of(at).load', 'whether the orec is the own one, which nobody else can change'),
     ('src/store.cpp', 'own_head(tx, tx.orec_of', 'the same'),
-    ('src/tx.cpp', 'while (clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
-    ('src/tx.cpp', 'return clock.now.load', 'look at the clock of a begin that has waited for a reset: as the first look'),
     ('include/tm/context.h', 'return __atomic_load_n', 'nobody else runs: the page, The bias'),
     ('include/tm/context.h', 'undo->old', 'the same'),
     ('include/tm/context.h', '(word)value, __ATOMIC_RELEASE', 'the same'),
@@ -59,7 +57,7 @@ LEFT_OUT = [
     ('src/hooks.hpp', 'range.low.load', 'the same'),
     ('src/hooks.cpp', 'range.high.store', 'the same, and the bias'),
     ('src/hooks.cpp', 'range.low.store', 'the same'),
-    ('src/tx.cpp', 'release_committed(tx, (clock.now.load', 'a transaction left from within an action: not modelled'),
+    ('src/commit.cpp', 'release_committed(tx, (clock.now.load', 'a transaction left from within an action: not modelled'),
 ]
 
 ORDERS = {'relaxed': 'RELAXED', 'acquire': 'ACQUIRE', 'release': 'RELEASE', 'acq_rel': 'ACQ_REL', 'seq_cst': 'SEQ_CST', 'sc': 'SEQ_CST'}

@@ -68,10 +68,10 @@
 #define ORDER_FRESH SEQ_CST     /* source: src/algorithm.cpp, release_rolled_back, clock.now.load */
 #endif
 #ifndef ORDER_HOLDS
-#define ORDER_HOLDS RELAXED     /* source: src/tx.cpp, quiesce, holds_orecs.store */
+#define ORDER_HOLDS RELAXED     /* source: src/commit.cpp, quiesce, holds_orecs.store */
 #endif
 #ifndef ORDER_HOLDS_NOT
-#define ORDER_HOLDS_NOT RELEASE /* source: src/tx.cpp, commit_changes, holds_orecs.store */
+#define ORDER_HOLDS_NOT RELEASE /* source: src/commit.cpp, commit_changes, holds_orecs.store */
 #endif
 #ifndef ORDER_HOLDS_LOOK
 #define ORDER_HOLDS_LOOK ACQUIRE /* source: src/serial.cpp, has_ended, holds_orecs.load */
