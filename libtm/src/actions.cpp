@@ -180,10 +180,10 @@ void Allocations::destroy_retired(Context &tx, bool nobody_sees_it)
 
 void Allocations::destroy_retired_alone()
 {
-    if (collecting_.empty() && waiting_.empty())
-        destroy_all(retired_);
-    else
+    if (!collecting_.empty() || !waiting_.empty())
         destroy_all_lists();
+    else if (!retired_.empty())
+        destroy_all(retired_);
 }
 
 [[gnu::noinline]] void Allocations::destroy_all_lists()
@@ -233,16 +233,15 @@ void Allocations::release_kept()
 
 void Allocations::destroy_all(List<Retired> &retired)
 {
-    if (retired.empty()) return;
-    const auto is_block = [](const Retired &dead) { return dead.destroy == heap::release; };
-    if (std::all_of(retired.begin(), retired.end(), is_block)) {
-        for (const Retired &dead : retired) heap::release(dead.object);
+    const Retired *dead = retired.begin();
+    for (; dead != retired.end() && dead->destroy == heap::release; ++dead) heap::release(dead->object);
+    if (dead == retired.end()) {
         retired.settle();
         return;
     }
     List<Retired> mine; // `destroy` may run transactions, which retire more
     mine.swap(retired);
-    for (const Retired &dead : mine) dead.destroy(dead.object);
+    for (; dead != mine.end(); ++dead) dead->destroy(dead->object);
     mine.settle();
     if (retired.empty()) mine.swap(retired);
     mine.release();

@@ -59,6 +59,9 @@ public:
     /** A block, if the rolled back attempt left one of this size. */
     void *take_kept(std::size_t size, std::size_t alignment);
     bool add_made(void *block, std::size_t size, std::size_t alignment, Growth growth, Arena &lender);
+    /** Whether put_made() has room, and no attempt before has left a block. */
+    bool has_room_for_made() const { return kept_next_ == kept_.size() && !made_.full(); }
+    void put_made(void *block, std::size_t size, std::size_t alignment) { made_.put({block, size, static_cast<std::uint32_t>(alignment), false}); }
     enum class Free { not_made_here, freed, freed_before };
     /** Note that a block is freed, if this transaction has made it. */
     Free free_made(void *block, bool may_index);
@@ -66,6 +69,9 @@ public:
     /** Whether the object is among the first `most` that are retired so. */
     bool has_retired(const void *object, void (*destroy)(void *), std::size_t most) const;
     bool add_retired(void *object, void (*destroy)(void *), Growth growth, Arena &lender);
+    /** Whether put_retired() has room, and there is no block yet, made or retired, that could be the same. */
+    bool has_room_for_first() const { return made_.empty() && retired_.empty() && !retired_.full(); }
+    void put_retired(void *object, void (*destroy)(void *)) { retired_.put({object, destroy}); }
     /** Bytes that `count` blocks need of a lender, at the most: lists that are moved whenever they double. */
     static constexpr std::size_t most_per_block = 4 * 24, most_for_lists = 16 * (24 + 16);
 

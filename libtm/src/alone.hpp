@@ -20,16 +20,19 @@ constexpr std::size_t undo_entries = 1024; // 24 KiB; further stores of an attem
 /** What the first attempt of a context that is alone needs. False: no memory. */
 bool make_undo_log(Context &tx);
 
+/** Up to where an attempt that is alone may store in place. */
+inline tm_undo_ *undo_end(const Context &tx) { return tx.asks(TM_READ_ONLY) ? tx.undo_log : tx.undo_log + undo_entries; }
 /** An attempt begins that is alone. The write log is closed: who writes to it shall ask. It has these duties, too. */
-inline void begin(Context &tx, unsigned duties)
+inline void begin(Context &tx, unsigned duties, tm_undo_ *end)
 {
     tx.duties = duties | duty_alone;
     tx.alone = 1;
-    if (__builtin_expect(!tx.asks(TM_READ_ONLY), 1)) tx.undo_end = tx.undo_log + undo_entries;
+    tx.undo_end = end;
 }
 /** The rest of the attempt goes through orecs. */
 inline void use_orecs(Context &tx)
 {
+    tx.duties |= duty_orecs;
     tx.alone = 0;
     tx.undo_end = tx.undo_next;
 }

@@ -301,7 +301,7 @@ namespace {
 }
 
 /** The same, and blocks. */
-int commit_blocks_alone(Context &tx)
+[[gnu::noinline]] int commit_blocks_alone(Context &tx)
 {
     commit_alone(tx);
     if (tx.has_turn) turns::leave(tx);
@@ -323,7 +323,7 @@ inline int commit_reads(Context &tx)
 [[gnu::noinline]] int commit_with_care(Context &tx)
 {
     if (tx.writes.empty()) {
-        if ((tx.duties & ~duty_turn) == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
+        if (tx.duties == (duty_alone | duty_turn | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties != duty_bounds) return commit_changes<false>(tx);
         forget_logs(tx);
         return commit_reads(tx);
@@ -338,8 +338,8 @@ int commit(Context &tx)
 {
     if (__builtin_expect(is_only_alone(tx), 1)) return commit_alone(tx);
     if (tx.writes.empty()) {
-        if (tx.duties == duty_alone) return commit_alone(tx);
         if (!tx.duties) return commit_reads(tx);
+        if (tx.duties == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties == (duty_alone | duty_turn)) return commit_in_turn(tx);
     } else if (!tx.duties && !hooks::has_range()) {
         return commit_changes<true>(tx);

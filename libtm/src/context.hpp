@@ -31,6 +31,7 @@ namespace libtm::engine {
 
 /** What the end of a transaction has to attend to. */
 enum Duty : unsigned {
+    duty_orecs = 1,         ///< it has begun alone, and takes orecs all the same
     duty_actions = 2,       ///< the action log
     duty_allocations = 4,   ///< blocks made, kept or retired
     duty_serial = 8,        ///< the serial token
@@ -74,11 +75,12 @@ struct Quiet {
 struct Last {
     static constexpr Word nothing = ~Word{0}; // no Manner is that
 
-    void set(Word of_options, Word wanted) { options = of_options, request = wanted; }
+    void set(Word of_options, Word wanted, tm_undo_ *end) { options = of_options, request = wanted, undo_end = end; }
     void forget() { options = nothing; }
 
     Word options = nothing; ///< Config::manner
     Word request = 0;       ///< flags and mode of its tm_attr
+    tm_undo_ *undo_end = nullptr;
 };
 
 struct Context : tm_context {

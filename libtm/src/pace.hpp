@@ -11,7 +11,7 @@
 namespace libtm::engine {
 
 /**
- * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window; if they are better they stay, and running side by side is tried for one, after one in which those who slept wake up.
+ * Tries the other way now and then, and keeps it if it makes more commits: turns are tried for one window, or two if the first is promising; if they are better they stay, and running side by side is tried for one, after one in which those who slept wake up.
  * What was found out holds for longer and longer, unless the rate changes by much, which tells of other work.
  *
  * Turns are for short transactions that are alike. Where they are long, a trial would take long, and where they differ, the number of commits says little: many short ones would be counted for a gain while a long one waits.
@@ -30,6 +30,7 @@ public:
     };
 
     static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window, longest_stay = 500 * window;
+    static constexpr std::uint64_t a_while = 2 * shortest; ///< at least, where what was found out is found again
     static constexpr std::uint64_t first_pause = 3 * window; ///< the first trials of other work follow each other sooner: a trial may have been disturbed
 
     /** `who` looks. Whether the window is over. */
@@ -50,7 +51,7 @@ public:
         if (seen.in_turns != (state_ == State::trial || state_ == State::turns)) return start_over(now + shortest, seen.in_turns); // somebody had to end them
         if (seen.in_turns && seen.was_stopped) return give_up(now);
         if (had_gap && state_ == State::trial) return give_up(now);
-        if (was_quiet) return start_over(now, seen.in_turns);
+        if (was_quiet) return look_again(now, seen.in_turns);
         if (had_gap && gaps_ < most_gaps) {
             ++gaps_;
             return Change::none; // the window says nothing
@@ -67,6 +68,7 @@ public:
                 rate_ = rate;
                 return go_to(State::turns, now, stay_);
             }
+            if (now < changed_ + 2 * window && rate > promising * rate_) return Change::none; // at first it fetches what the others have in their caches
             return give_up(now);
         case State::turns:
             lonely_ = several ? 0 : lonely_ + 1;
@@ -95,7 +97,7 @@ public:
 
 private:
     enum class State { side_by_side, trial, turns, check };
-    static constexpr double better = 1.08, least_rate = 0.00025; // 250 commits in a millisecond
+    static constexpr double better = 1.08, promising = 0.8, least_rate = 0.00025; // 250 commits in a millisecond
     static constexpr unsigned most_gaps = 3;
     static constexpr unsigned most_lonely = 10; // windows: a thread whose turn it is may be the only one for a millisecond
 
@@ -114,14 +116,22 @@ private:
         pause_ = std::min(2 * pause_, longest);
         return go_to(State::side_by_side, now, pause_);
     }
-    Change start_over(std::uint64_t until, bool in_turns)
+    /** Perhaps the work is another now. If the trial at once ends as the last one did, what was found out holds for a while. */
+    Change look_again(std::uint64_t until, bool in_turns)
     {
+        pause_ = std::min(pause_, a_while);
+        stay_ = std::min(stay_, a_while);
         state_ = State::side_by_side;
         until_ = changed_ = until;
-        pause_ = first_pause;
-        stay_ = shortest;
         lonely_ = gaps_ = 0;
         return in_turns ? Change::end : Change::none;
+    }
+    /** It is another. */
+    Change start_over(std::uint64_t until, bool in_turns)
+    {
+        pause_ = first_pause;
+        stay_ = shortest;
+        return look_again(until, in_turns);
     }
     bool has_changed(double rate, std::uint64_t now) const
     {

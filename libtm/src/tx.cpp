@@ -147,7 +147,7 @@ inline void start_attempt(Context &tx, Word now)
     if (__builtin_expect((now & Clock::in_turns) != 0, 0)) tx.duties |= duty_turn;
     if (__builtin_expect((now & Clock::alone) != 0, 0) && tx.undo_log) {
         tx.writes.close();
-        alone::begin(tx, tx.duties);
+        alone::begin(tx, tx.duties, alone::undo_end(tx));
     } else {
         if (__builtin_expect(tx.asks(TM_READ_ONLY | TM_READ_MOSTLY), 0)) bound_read_log(tx);
         if (__builtin_expect(serial::is_taken(tx), 0)) close_write_log(tx); // (13)
@@ -264,7 +264,7 @@ inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Manner opt
 {
     const Manner options = config.manner.load(std::memory_order_relaxed);
     const bool runs = begin_entered(tx, attr, now, options);
-    if (tx.alone && !tx.manner.has_attr && !(options.begins_with & Manner::birth)) tx.last.set(std::bit_cast<Word>(options), request(attr));
+    if (tx.alone && !tx.manner.has_attr && !(options.begins_with & Manner::birth)) tx.last.set(std::bit_cast<Word>(options), request(attr), alone::undo_end(tx));
     return runs;
 }
 
@@ -282,7 +282,7 @@ inline bool begin_entered(Context &tx, const tm_attr *attr, Word now, Manner opt
 inline int begin_again(Context &tx, Word snapshot, unsigned turn)
 {
     set_up_again(tx);
-    alone::begin(tx, turn);
+    alone::begin(tx, turn, tx.last.undo_end);
     start_running(tx, snapshot);
     return true;
 }
@@ -301,7 +301,7 @@ inline int begin_again(Context &tx, Word snapshot, unsigned turn)
     if (attr && !starts_at_once(*attr)) return begin_anew(tx, attr);
     const Word manner = tx.last.options & ~begins_with; // in the mode auto: alone, both modes are the same
     tx.manner = std::bit_cast<Manner>(attr ? with_attributes(manner, *attr) : manner);
-    tx.last.request = request(attr);
+    tx.last.set(tx.last.options, request(attr), alone::undo_end(tx));
     return begin(tx, attr);
 }
 

@@ -21,7 +21,7 @@ int begin(Context &tx, const tm_attr *attr);
 int commit(Context &tx);
 
 /** Whether it is alone and has nothing to attend to but stores in place. */
-inline bool is_only_alone(const Context &tx) { return tx.alone && tx.duties == duty_alone; }
+inline bool is_only_alone(const Context &tx) { return tx.duties == duty_alone; }
 /** Commit such a one. 1. */
 int commit_alone(Context &tx);
 

@@ -21,6 +21,7 @@ public:
     double apart, in_turns; ///< commits for each us
     unsigned threads = 2;
     std::uint64_t waking_up = 0; ///< so long after turns most of the threads still sleep
+    std::uint64_t fetching = 0;  ///< so long after turns begin they make nine tenths of what is made side by side
     std::uint64_t between_looks = 400'000, between_looks_in_turns = 400'000;
     unsigned starts = 0; ///< that were asked for
 
@@ -31,7 +32,7 @@ public:
         for (const std::uint64_t end = now_ + ns; now_ < end;) {
             const std::uint64_t step = turns_ ? between_looks_in_turns : between_looks;
             now_ += step;
-            const double now_made = static_cast<double>(step) / 1000 * (turns_ ? in_turns : now_ < awake_ ? apart / 4 : apart);
+            const double now_made = static_cast<double>(step) / 1000 * (turns_ ? now_ < fetched_ ? apart * 0.9 : in_turns : now_ < awake_ ? apart / 4 : apart);
             made += now_made;
             made_in_turns += turns_ ? now_made : 0;
             commits_ += static_cast<std::uint64_t>(now_made);
@@ -40,6 +41,7 @@ public:
             case Pace::Change::none: continue;
             case Pace::Change::start:
                 turns_ = can_start;
+                fetched_ = now_ + fetching;
                 ++starts;
                 break;
             case Pace::Change::end:
@@ -58,7 +60,7 @@ public:
 
 private:
     Pace pace_;
-    std::uint64_t now_ = 5, commits_ = 0, awake_ = 0;
+    std::uint64_t now_ = 5, commits_ = 0, awake_ = 0, fetched_ = 0;
     bool turns_ = false;
     char who_[8] = {};
     unsigned looks_ = 0;
@@ -121,6 +123,19 @@ TEST(Pace, who_still_sleeps_after_turns_is_waited_for)
     EXPECT_LT(work.run(1000 * ms), 0.02);
 }
 
+TEST(Pace, who_begins_slowly_in_turns_has_a_second_window)
+{
+    Workload work(1, 2);
+    work.fetching = Pace::window * 3 / 2;
+    work.run(10 * ms);
+    EXPECT_TRUE(work.are_in_turns());
+    EXPECT_EQ(work.starts, 1u);
+    work.fetching = 3 * Pace::window;
+    work.end_turns();
+    work.run(2000 * ms);
+    EXPECT_FALSE(work.are_in_turns()) << "but no third one";
+}
+
 TEST(Pace, one_thread_is_left_to_the_bias)
 {
     Workload work(1, 3);
@@ -163,6 +178,23 @@ TEST(Pace, after_a_long_pause_there_is_other_work)
     work.pause(1000 * ms);
     work.run(10 * ms);
     EXPECT_TRUE(work.are_in_turns());
+}
+
+TEST(Pace, after_a_long_pause_what_was_found_out_holds_for_a_while)
+{
+    Workload work(3, 1);
+    work.run(3200 * ms);
+    for (int i = 0; i < 3; ++i) {
+        work.pause(1000 * ms);
+        const unsigned before = work.starts;
+        work.run(60 * ms);
+        EXPECT_EQ(work.starts, before + 1);
+    }
+    work.pause(1000 * ms);
+    work.run(10 * ms);
+    work.in_turns = 6;
+    work.run(300 * ms);
+    EXPECT_TRUE(work.are_in_turns()) << "not as long as before the pause";
 }
 
 TEST(Pace, a_short_pause_says_nothing)
