@@ -31,7 +31,7 @@ bool is_plain(const Context &tx) { return running(tx) && !tx.asks(TM_READ_ONLY) 
     return nullptr;
 }
 
-void *allocate(Context &tx, std::size_t size, std::size_t alignment, bool zeroed, const char *operation)
+template <bool zeroed = false> [[gnu::noinline]] void *allocate(Context &tx, std::size_t size, std::size_t alignment, const char *operation)
 {
     if (size == 0) size = 1;
     if (!running(tx)) {
@@ -116,8 +116,8 @@ void free_block(Context &tx, void *block, const char *operation)
 
 void *reallocate(Context &tx, void *old, std::size_t size, const char *operation)
 {
-    if (!old) return allocate(tx, size, heap::least_alignment, false, operation);
-    void *const block = allocate(tx, size, heap::least_alignment, false, operation);
+    if (!old) return allocate(tx, size, heap::least_alignment, operation);
+    void *const block = allocate(tx, size, heap::least_alignment, operation);
     if (!block) return nullptr;
     const std::size_t kept = std::min(size, heap::usable_size(old));
     load_bytes(tx, reinterpret_cast<std::uintptr_t>(old), block, kept); // the new block is still private
@@ -127,7 +127,7 @@ void *reallocate(Context &tx, void *old, std::size_t size, const char *operation
 
 char *duplicate(Context &tx, const char *string, std::size_t length, const char *operation)
 {
-    auto *const copy = static_cast<char *>(allocate(tx, length + 1, heap::least_alignment, false, operation));
+    auto *const copy = static_cast<char *>(allocate(tx, length + 1, heap::least_alignment, operation));
     if (!copy) return nullptr;
     load_bytes(tx, reinterpret_cast<std::uintptr_t>(string), copy, length);
     copy[length] = 0;
@@ -152,14 +152,14 @@ void *tm_malloc(size_t size)
         tx.allocations.put_made(block, size, heap::least_alignment);
         return block;
     }
-    return allocate(tx, size, heap::least_alignment, false, "tm_malloc");
+    return allocate(tx, size, heap::least_alignment, "tm_malloc");
 }
 
 void *tm_calloc(size_t count, size_t size)
 {
     std::size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes)) return out_of_memory(self(), "tm_calloc");
-    return allocate(self(), bytes, heap::least_alignment, true, "tm_calloc");
+    return allocate<true>(self(), bytes, heap::least_alignment, "tm_calloc");
 }
 
 void *tm_aligned_alloc(size_t alignment, size_t size)
@@ -169,7 +169,7 @@ void *tm_aligned_alloc(size_t alignment, size_t size)
         errno = EINVAL;
         return nullptr;
     }
-    return allocate(self(), size, std::max(alignment, heap::least_alignment), false, "tm_aligned_alloc");
+    return allocate(self(), size, std::max(alignment, heap::least_alignment), "tm_aligned_alloc");
 }
 
 void *tm_realloc(void *block, size_t size)
