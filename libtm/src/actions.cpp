@@ -233,7 +233,7 @@ void Allocations::release_kept()
 
 void Allocations::destroy_all(List<Retired> &retired)
 {
-    const Retired *dead = retired.begin();
+    const Retired *dead = retired.begin(); // blocks first, where they are: their end runs nothing else
     for (; dead != retired.end() && dead->destroy == heap::release; ++dead) heap::release(dead->object);
     if (dead == retired.end()) {
         retired.settle();

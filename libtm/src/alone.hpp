@@ -29,7 +29,7 @@ inline void begin(Context &tx, unsigned duties, tm_undo_ *end)
     tx.alone = 1;
     tx.undo_end = end;
 }
-/** The rest of the attempt goes through orecs. */
+/** The rest of the attempt goes through orecs, and its commit takes all steps. */
 inline void use_orecs(Context &tx)
 {
     tx.duties |= duty_orecs;

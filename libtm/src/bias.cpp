@@ -94,7 +94,7 @@ void end_for_good(Context &tx)
 {
     if (!is_held()) return;
     if (tx.activity.is_active() && clock.bias_holder.load(std::memory_order_relaxed) == &tx) {
-        alone::use_orecs(tx);
+        if (tx.duties & duty_alone) alone::use_orecs(tx);
         clock.now.fetch_or(Clock::wanted, std::memory_order_seq_cst);
     } else {
         revoke(tx, 0);

@@ -358,8 +358,10 @@ void break_off_commit(Context &tx)
     tx.allocations.destroy_retired(tx, false);
 }
 
+namespace {
+
 /** The transaction has failed. */
-static void let_all_go(Context &tx)
+void let_all_go(Context &tx)
 {
     if (tx.serial) serial::give_back(tx);
     tx.wants_irrevocable = false;
@@ -367,6 +369,8 @@ static void let_all_go(Context &tx)
     become_idle(tx);
     if (tx.has_turn) turns::leave(tx);
 }
+
+} // namespace
 
 void end_failed(Context &tx)
 {
@@ -384,6 +388,5 @@ void suspend_failed(Context &tx)
     tx.cxx_depth = cxx_depth;
     tx.state = State::suspended;
 }
-
 
 } // namespace libtm::engine

@@ -44,10 +44,10 @@ enum Duty : unsigned {
     duty_prepared = 1024,   ///< they have prepared, and wait for the outcome
     duty_stages = 2048,     ///< blocks with stages, locks (stages.hpp)
     duty_user_data = 4096,  ///< user data was set
-    duty_alone = 16384,     ///< it runs alone, without orecs: it has the bias (bias.hpp) or the turn
     duty_tuned = 8192,      ///< the user has given memory to a log, or forbidden to take more
-    duty_turn = 65536,      ///< it has the turn (turns.hpp)
+    duty_alone = 16384,     ///< it runs alone, without orecs: it has the bias (bias.hpp) or the turn
     duty_label = 32768,     ///< the counters of its label, or the size of its write set (labels.hpp)
+    duty_turn = 65536,      ///< it has the turn (turns.hpp)
 };
 
 /** In Manner::flags, beside those of the tm_attr: errors are returned where they can be (TM_FAILURE_RETURN). */
@@ -80,7 +80,7 @@ struct Last {
 
     Word options = nothing; ///< Config::manner
     Word request = 0;       ///< flags and mode of its tm_attr
-    tm_undo_ *undo_end = nullptr;
+    tm_undo_ *undo_end = nullptr; ///< up to where it could store in place: alone::undo_end()
 };
 
 struct Context : tm_context {

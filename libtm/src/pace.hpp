@@ -30,7 +30,7 @@ public:
     };
 
     static constexpr std::uint64_t window = 1'000'000, shortest = 20 * window, longest = 2000 * window, longest_stay = 500 * window;
-    static constexpr std::uint64_t a_while = 2 * shortest; ///< at least, where what was found out is found again
+    static constexpr std::uint64_t a_while = 2 * shortest; ///< the most of a pause or stay that is remembered over a quiet time
     static constexpr std::uint64_t first_pause = 3 * window; ///< the first trials of other work follow each other sooner: a trial may have been disturbed
 
     /** `who` looks. Whether the window is over. */
@@ -68,7 +68,10 @@ public:
                 rate_ = rate;
                 return go_to(State::turns, now, stay_);
             }
-            if (now < changed_ + 2 * window && rate > promising * rate_) return Change::none; // at first it fetches what the others have in their caches
+            if (!is_second_ && rate > promising * rate_) { // at first it fetches what the others have in their caches
+                is_second_ = true;
+                return Change::none;
+            }
             return give_up(now);
         case State::turns:
             lonely_ = several ? 0 : lonely_ + 1;
@@ -108,6 +111,7 @@ private:
         changed_ = now;
         until_ = now + for_time;
         lonely_ = 0;
+        is_second_ = false;
         return before == after ? Change::none : after ? Change::start : Change::end;
     }
     /** Turns have not paid. */
@@ -116,7 +120,7 @@ private:
         pause_ = std::min(2 * pause_, longest);
         return go_to(State::side_by_side, now, pause_);
     }
-    /** Perhaps the work is another now. If the trial at once ends as the last one did, what was found out holds for a while. */
+    /** Perhaps the work is another now: from `until` on turns are tried. If that ends as before, what was found out then is not forgotten altogether. */
     Change look_again(std::uint64_t until, bool in_turns)
     {
         pause_ = std::min(pause_, a_while);
@@ -144,6 +148,7 @@ private:
     bool several_ = false;               ///< in this window more than one has
     unsigned lonely_ = 0;                ///< windows in a row in which not
     unsigned gaps_ = 0;                  ///< windows in a row that took long
+    bool is_second_ = false;             ///< window of a trial
     std::uint64_t since_ = 0, commits_ = 0; ///< the window's begin
     double rate_ = 0;                    ///< commits for each ns, the way that is compared with
     std::uint64_t changed_ = 0, until_ = 0; ///< the state is as old as this; when to try the other way

@@ -52,18 +52,14 @@
  */
 #include "tx.hpp"
 
-#include "algorithm.hpp"
 #include "alone.hpp"
 #include "annotate.hpp"
 #include "bias.hpp"
 #include "contention.hpp"
-#include "hooks.hpp"
 #include "serial.hpp"
 #include "snapshot.hpp"
 #include "turns.hpp"
 
-#include <algorithm>
-#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
