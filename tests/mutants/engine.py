@@ -58,7 +58,7 @@ def main():
     parser.add_argument("sources", nargs="+")
     args = parser.parse_args()
     engine = Engine(args)
-    status = seeded.try_all("engine", "engine.toml", args, engine.code, engine.test, share=3)
+    status = seeded.try_all("engine", "engine.toml", args, engine.code, engine.test, share=4)
     if not args.keep:
         shutil.rmtree(engine.code.work, ignore_errors=True)
     return status

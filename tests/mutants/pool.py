@@ -94,7 +94,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="libtm-mutants-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None) as directory:
         os.chmod(directory, 0o755)  # there are tests that give up their privileges
         pool = Pool(args, directory)
-        status = seeded.try_all("pool", "pool.toml", args, pool.code, pool.test, share=6)
+        status = seeded.try_all("pool", "pool.toml", args, pool.code, pool.test, share=12)
     if not args.keep:
         shutil.rmtree(pool.code.work, ignore_errors=True)
     return status
