@@ -323,7 +323,6 @@ inline int commit_reads(Context &tx)
 [[gnu::noinline]] int commit_with_care(Context &tx)
 {
     if (tx.writes.empty()) {
-        if (tx.duties == (duty_alone | duty_turn | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties != duty_bounds) return commit_changes<false>(tx);
         forget_logs(tx);
         return commit_reads(tx);
@@ -339,7 +338,7 @@ int commit(Context &tx)
     if (__builtin_expect(is_only_alone(tx), 1)) return commit_alone(tx);
     if (tx.writes.empty()) {
         if (!tx.duties) return commit_reads(tx);
-        if (tx.duties == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
+        if ((tx.duties & ~duty_turn) == (duty_alone | duty_allocations)) return commit_blocks_alone(tx);
         if (tx.duties == (duty_alone | duty_turn)) return commit_in_turn(tx);
     } else if (!tx.duties && !hooks::has_range()) {
         return commit_changes<true>(tx);

@@ -31,7 +31,7 @@ namespace libtm::engine {
 
 /** What the end of a transaction has to attend to. */
 enum Duty : unsigned {
-    duty_orecs = 1,         ///< it has begun alone, and takes orecs all the same
+    duty_orecs = 1,         ///< it has begun alone, and takes orecs all the same: `alone` is 0 again
     duty_actions = 2,       ///< the action log
     duty_allocations = 4,   ///< blocks made, kept or retired
     duty_serial = 8,        ///< the serial token
